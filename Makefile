@@ -1,0 +1,53 @@
+# `make run` serves the current folder; `make test` runs the tests. Both need Python 3.11 or later
+# and nothing else: what else is needed goes into .venv.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?= http.server:SimpleHTTPRequestHandler --listen tcp://127.0.0.1:8000 --threaded
+PYTEST_ARGS ?=
+
+.PHONY: run test check lint format types bench clean
+
+run: $(VENV)/run
+	@exec $(BIN)/python -m acceptor $(ARGS)
+
+test: $(VENV)/dev
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+check: lint types test
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 acceptor examples
+	$(BIN)/mypy --platform darwin acceptor examples
+	$(BIN)/pyright
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# What is needed to serve, and what is needed to work on it. Made again when the packages change.
+$(VENV)/run: pyproject.toml
+	@$(if $(PYTHON),,$(error Python 3.11 or later is needed, and none was found; set PYTHON=...))
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,165 @@
+"""The command: `python -m acceptor MODULE:HANDLER --listen ENDPOINT …`, also `acceptor …`."""
+
+import argparse
+import functools
+import importlib
+import importlib.metadata
+import logging
+import operator
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import attrs
+
+from acceptor.builder import NeedsHandler, Ready, ServerBuilder
+from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
+from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
+from acceptor.core.access import allow_networks, deny_networks
+from acceptor.core.drain import DRAIN_TIMEOUT
+from acceptor.core.endpoint import Endpoint, TcpEndpoint, UdpEndpoint, parse_endpoint
+from acceptor.core.errors import AcceptorError
+from acceptor.core.runner import run
+from acceptor.core.server import Server
+
+CLEAN: Final = 0
+CUT: Final = 1
+REFUSED: Final = 2
+
+_EPILOG: Final = """\
+ENDPOINT is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, unix://@NAME (abstract) or
+unixgram:///PATH; an IPv6 address goes into brackets, and port 0 lets the system choose.
+The first SIGTERM or SIGINT closes the port and lets running requests finish within the grace
+period; the second stops at once. Exit status: 0 after a clean drain, 1 if requests had to be
+cut, 2 if the server could not start.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave with status 2."""
+        self.exit(REFUSED, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="acceptor",
+        description="Serve a handler on one or several endpoints.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("handler", metavar="MODULE:HANDLER", help="such as http.server:CLASS")
+    parser.add_argument(
+        "--listen", metavar="ENDPOINT", action="append", required=True, help="may be repeated"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--sync", action="store_true", help="one request at a time (the default)")
+    how.add_argument(
+        "--threaded",
+        metavar="N",
+        nargs="?",
+        type=int,
+        const=DEFAULT_MAX_THREADS,
+        help="a thread for each request, at most N (%(const)s)",
+    )
+    how.add_argument(
+        "--forked",
+        metavar="N",
+        nargs="?",
+        type=int,
+        const=DEFAULT_MAX_CHILDREN,
+        help="a child process for each request, at most N (%(const)s)",
+    )
+    for option, verb in (("--allow", "let in only"), ("--deny", "keep out")):
+        parser.add_argument(
+            option,
+            metavar="CIDR",
+            action="extend",
+            nargs="+",
+            default=[],
+            help=f"{verb} these networks; may be repeated",
+        )
+    parser.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=float,
+        default=DRAIN_TIMEOUT,
+        help="how long running requests may take to finish at the end (%(default)s)",
+    )
+    version = importlib.metadata.version("acceptor")
+    parser.add_argument("--version", action="version", version=f"acceptor {version}")
+    return parser
+
+
+def _load(name: str) -> Any:
+    """Import MODULE:HANDLER; whatever goes wrong is the user's to know in one line."""
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise _CannotStartError(f"the handler must be given as MODULE:HANDLER, got {name!r}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does; the installed command does not
+    try:
+        return operator.attrgetter(attribute)(importlib.import_module(module_name))
+    except AttributeError as error:
+        raise _CannotStartError(f"no handler {attribute!r} in {module_name!r}: {error}") from error
+    except Exception as error:
+        kind = type(error).__name__
+        raise _CannotStartError(f"cannot import {module_name!r}: {kind}: {error}") from error
+
+
+class _CannotStartError(Exception):
+    """The arguments are fine for the parser, but no server comes of them."""
+
+
+@attrs.frozen
+class _Listening:
+    """A server and the endpoint that the user gave for it."""
+
+    server: Server[Any, Any]
+    endpoint: Endpoint
+
+    def __str__(self) -> str:
+        """Return the endpoint with the address and port that were bound."""
+        if isinstance(self.endpoint, TcpEndpoint | UdpEndpoint):
+            host, port = self.server.address
+            return str(type(self.endpoint)(host, port))
+        return str(self.endpoint)
+
+
+def _build(options: argparse.Namespace, endpoint: Endpoint) -> _Listening:
+    stage: NeedsHandler[Any, Any] = ServerBuilder().listen_on(endpoint)
+    if options.threaded is not None:
+        stage = stage.threaded(options.threaded)
+    if options.forked is not None:
+        stage = stage.forked(options.forked)
+    if options.allow:
+        stage = stage.access(allow_networks(*options.allow))
+    if options.deny:
+        stage = stage.access(deny_networks(*options.deny))
+    ready: Ready[Any, Any] = stage.handler(_load(options.handler))
+    return _Listening(ready.build(), endpoint)
+
+
+def _announce(listening: Sequence[_Listening]) -> None:
+    for one in listening:
+        print(f"listening on {one}", flush=True)  # noqa: T201 - the command's own output
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        listening = [_build(options, parse_endpoint(text)) for text in options.listen]
+        reports = run(
+            *(one.server for one in listening),
+            grace=options.grace,
+            on_ready=functools.partial(_announce, listening),
+        )
+    except (AcceptorError, _CannotStartError) as error:
+        parser.error(str(error))
+    return CUT if any(report.cut for report in reports) else CLEAN

@@ -1,0 +1,1 @@
+"""How accepted work is run."""

@@ -1,0 +1,33 @@
+"""What a handler is given for one datagram."""
+
+from collections.abc import Callable
+
+import attrs
+
+from acceptor.core.peers import Peer
+
+
+@attrs.define(eq=False)
+class Datagram:
+    """One datagram as it arrived, and the way back to whoever sent it."""
+
+    payload: bytes
+    peer: Peer
+    truncated: bool = False  # whether the sender's datagram was longer than `max_datagram_size`
+    # Host it was sent to, where the server is bound to all of them and the system tells.
+    local_host: str | None = None
+    _send: Callable[["Datagram", bytes], bool] = attrs.field(
+        kw_only=True, repr=False, alias="send", default=lambda datagram, payload: True
+    )
+
+    def reply(self, payload: bytes) -> bool:
+        """Send a datagram back, from the address that was asked; any number of times.
+
+        Returns whether the system took it: False if the peer's queue stayed full for a second or
+        nobody is there any more. As with every datagram, taken does not mean received.
+
+        Raises:
+            NoReturnAddressError: The sender is an unbound Unix socket; nobody can answer it.
+            OSError: The payload cannot be sent as one datagram (`EMSGSIZE`), the server is closed.
+        """
+        return self._send(self, payload)

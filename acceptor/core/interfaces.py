@@ -1,0 +1,239 @@
+"""The contracts between the parts. This file depends on no part; every part depends on it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar, runtime_checkable
+
+from acceptor.core.events import Outcome
+
+RequestT_co = TypeVar("RequestT_co", covariant=True)
+PeerT_co = TypeVar("PeerT_co", covariant=True)
+PeerT_contra = TypeVar("PeerT_contra", contravariant=True)
+
+
+class Incoming(Protocol[RequestT_co, PeerT_co]):
+    """One accepted client, from accept to close. Owned by the job it is handed to.
+
+    Accepting is cheap and never waits for the client; whatever must read from it (TLS, the PROXY
+    protocol) belongs into `handshake`, which the worker calls.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def peer(self) -> PeerT_co:
+        """Who is on the other side."""
+
+    @abstractmethod
+    def handshake(self, timeout: float) -> RequestT_co:
+        """Make what the handler is given. Called once, in the worker.
+
+        Raises:
+            Exception: The client did not get through within `timeout` seconds; it is closed.
+        """
+
+    @abstractmethod
+    def outcome_of(self, error: BaseException) -> Outcome | None:
+        """Return how the request ended if the error is the client's doing; None if it is not."""
+
+    @abstractmethod
+    def close(self, *, patient: bool) -> None:
+        """End the connection so that the client can read all of the last reply; may be repeated.
+
+        `patient` allows waiting (bounded in seconds and bytes) for the client to end its side;
+        otherwise only what is already here is read.
+        """
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Make whatever another thread is doing with this client end now; callable at any time."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let go of this process's copy silently; another process goes on with the client."""
+
+
+class Listener(Protocol[RequestT_co, PeerT_co]):
+    """An open, bound socket that yields requests.
+
+    Owned by whoever called `Transport.listen`; used by one thread at a time.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def address(self) -> PeerT_co:
+        """What it is bound to, with the port that the kernel chose."""
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when a client waits; -1 once closed."""
+
+    @abstractmethod
+    def accept(self) -> Incoming[RequestT_co, PeerT_co] | None:
+        """Take the next client, without waiting; None if there is none or it has left already.
+
+        Raises:
+            OSError: The machine or the listener is at fault, not the client.
+        """
+
+    @abstractmethod
+    def retire(self) -> None:
+        """Close the port to new clients; running requests go on. May be repeated.
+
+        Where running requests need the same socket to answer (datagrams), the port stays bound
+        until `close`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything, the socket's file included where it is ours. May be repeated."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Drop this process's copy of the port after a fork, leaving the parent's untouched."""
+
+
+class Transport(Protocol[RequestT_co, PeerT_co]):
+    """Where clients come from: a recipe for a listener."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def listen(self) -> Listener[RequestT_co, PeerT_co]:
+        """Bind and listen; the caller closes the listener.
+
+        Raises:
+            OSError: The address is in use, denied or unknown here.
+        """
+
+
+class Job(Protocol):
+    """One accepted request on its way through handler and close; what a dispatcher runs.
+
+    A dispatcher calls `run` in its worker. One whose workers are other processes calls `serve`
+    there, and here `release` at once and `end` when it knows the outcome.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def run(self, *, patient: bool) -> None:
+        """Serve and end. `patient` as in `Incoming.close`: whether waiting harms nobody else.
+
+        Raises:
+            KeyboardInterrupt: It arrived in the main thread; the request has ended all the same.
+        """
+
+    @abstractmethod
+    def serve(self, *, patient: bool) -> Outcome:
+        """Run handshake, handler and close; whatever they raise is the outcome."""
+
+    @abstractmethod
+    def end(self, outcome: Outcome) -> None:
+        """Tell how it ended and give the slot back; exactly once."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Shut the client's connection from outside, so that the handler comes to an end."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let go of this process's copy of the client; a child serves it."""
+
+    @abstractmethod
+    def runs_here(self) -> bool:
+        """Whether the calling thread is the one that serves it."""
+
+
+class Workplace(Protocol):
+    """What the accept loop offers its dispatcher. Only for the accept thread."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
+        """Call back from the accept thread when the descriptor becomes readable."""
+
+    @abstractmethod
+    def unwatch(self, fd: int) -> None:
+        """End a watch; before the descriptor is closed."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """In a forked child: drop the port and all that the accept loop holds."""
+
+
+class Dispatcher(Protocol):
+    """The running thing that runs jobs."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def submit(self, job: Job, /) -> None:
+        """Take a job over and see that it runs.
+
+        Raises:
+            ResourceError: The machine gives no worker now; the job stays the caller's.
+        """
+
+    @abstractmethod
+    def cut(self, jobs: Collection[Job], timeout: float) -> None:
+        """Make these jobs end now, however hard; may wait, up to `timeout` seconds."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let idle workers go. No job runs any more, or those that do are beyond reach."""
+
+
+class Concurrency(Protocol):
+    """How jobs are run: a recipe for a dispatcher."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def limit(self) -> int:
+        """How many jobs may run at a time; further clients wait in the backlog."""
+
+    @abstractmethod
+    def start(self, workplace: Workplace, /) -> Dispatcher:
+        """Make the dispatcher for one server."""
+
+
+@runtime_checkable
+class AccessPolicy(Protocol[PeerT_contra]):
+    """Allows or denies a client by what is known of its peer."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def allows(self, peer: PeerT_contra, /) -> bool:
+        """Say whether the peer may come in. Runs in the accept thread, so it must not wait.
+
+        Raises:
+            Exception: The policy failed; the peer is denied and the error logged.
+        """
+
+
+class RequestHandler(ABC):
+    """What a handler may return to have its life run: `setup`, `handle`, `finish`.
+
+    A base class and not a protocol: what a handler function returns by chance is not run.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def setup(self) -> None:
+        """Prepare; if it raises, neither `handle` nor `finish` is called."""
+
+    @abstractmethod
+    def handle(self) -> None:
+        """Serve the request."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Tidy up; runs whenever `setup` has succeeded."""

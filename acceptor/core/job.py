@@ -1,0 +1,94 @@
+"""One accepted request on its way through handshake, handler and close."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+import attrs
+
+from acceptor.core.admission import Admission
+from acceptor.core.events import Closed, HandlerFailed, HandshakeFailed, Outcome
+from acceptor.core.interfaces import Incoming, Job
+from acceptor.core.reporting import Reporter
+
+RequestT = TypeVar("RequestT")
+PeerT = TypeVar("PeerT")
+
+# The field's usual values lie between 5 s (Ranch) and 30 s (AnyIO).
+HANDSHAKE_TIMEOUT: Final = 10.0  # seconds
+
+
+@attrs.define(eq=False)
+class ServeRequest(Job, Generic[RequestT, PeerT]):
+    """Takes one client through handshake, handler and close, and owns it on the way."""
+
+    incoming: Incoming[RequestT, PeerT]
+    _handle: Callable[[RequestT, PeerT], object]
+    _report: Reporter
+    _admission: Admission
+    _thread: int = attrs.field(default=-1, init=False)  # identity; -1 until it is served
+    _was_cut: bool = attrs.field(default=False, init=False)
+    _since: float = attrs.field(factory=time.monotonic, init=False)
+
+    def run(self, *, patient: bool) -> None:
+        """Serve and end."""
+        outcome = Outcome.FAILED
+        try:
+            outcome = self.serve(patient=patient)
+        finally:
+            self.end(outcome)
+
+    def serve(self, *, patient: bool) -> Outcome:
+        """Run handshake, handler and close; whatever they raise is the outcome."""
+        self._thread = threading.get_ident()
+        try:
+            return self._converse()
+        except BaseException as error:
+            outcome = self._judge(error)
+            # Ctrl-C is meant for the program, not for the request it happened to meet.
+            if isinstance(error, KeyboardInterrupt) and _in_main_thread():
+                raise
+            return outcome
+        finally:
+            self.incoming.close(patient=patient and not self._was_cut)
+
+    def _converse(self) -> Outcome:
+        try:
+            request = self.incoming.handshake(HANDSHAKE_TIMEOUT)
+        except Exception as error:
+            self._report(HandshakeFailed(peer=self.incoming.peer, error=error))
+            return Outcome.HANDSHAKE_FAILED
+        self._handle(request, self.incoming.peer)
+        return Outcome.CUT if self._was_cut else Outcome.FINISHED
+
+    def _judge(self, error: BaseException) -> Outcome:
+        outcome = self.incoming.outcome_of(error)
+        if outcome is None:
+            self._report(HandlerFailed(peer=self.incoming.peer, error=error))
+            return Outcome.FAILED
+        return Outcome.CUT if self._was_cut else outcome
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell how it ended and give the slot back."""
+        if outcome is not Outcome.FINISHED or self._report.wants_every_request:
+            elapsed = time.monotonic() - self._since
+            self._report(Closed(peer=self.incoming.peer, outcome=outcome, elapsed=elapsed))
+        self._admission.leave(self, outcome)
+
+    def cut(self) -> None:
+        """Shut the client's connection from outside, so that the handler comes to an end."""
+        self._was_cut = True
+        self.incoming.cut()
+
+    def release(self) -> None:
+        """Let go of this process's copy of the client; a child serves it."""
+        self.incoming.release()
+
+    def runs_here(self) -> bool:
+        """Whether the calling thread is the one that serves it."""
+        return self._thread == threading.get_ident()
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

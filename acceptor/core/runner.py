@@ -1,0 +1,172 @@
+"""Servers as a program: signals drain, then stop."""
+
+import _thread
+import contextlib
+import functools
+import queue
+import signal
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Sequence
+from types import FrameType
+from typing import Final, Protocol
+
+import attrs
+
+from acceptor.core.deadlines import Deadline, check_timeout
+from acceptor.core.drain import DRAIN_TIMEOUT
+from acceptor.core.errors import LifecycleError
+from acceptor.core.events import DrainReport
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class Runnable(Protocol):
+    """The part of a `Server` that running it as a program needs."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __enter__(self) -> object:
+        """Listen, unless it does already."""
+
+    @abstractmethod
+    def serve_forever(self) -> None:
+        """Serve in this thread until asked to end."""
+
+    @abstractmethod
+    def shutdown(self) -> None:
+        """Ask `serve_forever` to return."""
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """Ask a drain to wait no longer."""
+
+    @abstractmethod
+    def drain(self, timeout: float | None) -> DrainReport:
+        """Close the port, wait for what runs, cut what is left."""
+
+    @abstractmethod
+    def stop(self) -> DrainReport:
+        """Close the port, cut what runs."""
+
+
+def run(
+    *servers: Runnable,
+    grace: float | None = DRAIN_TIMEOUT,
+    on_ready: Callable[[], object] | None = None,
+) -> tuple[DrainReport, ...]:
+    """Serve until SIGTERM or SIGINT, then drain all servers; a second signal stops them now.
+
+    One server is served in the calling thread, several in a thread each. They end together: on
+    a signal, when one was shut down, or when one broke. Returns their reports in order.
+
+    Args:
+        servers: Built, and not serving yet.
+        grace: Timeout of the drain in seconds, one for all; None waits for as long as it takes.
+        on_ready: Called once, when all of them listen and signals are handled.
+
+    Raises:
+        ListenError: One could not be opened; the others are closed again.
+        LifecycleError: Not called in the main thread, which alone may handle signals.
+        Exception: What broke a server, once all have ended.
+    """
+    check_timeout("grace", grace)
+    if threading.current_thread() is not threading.main_thread():
+        raise LifecycleError(
+            "cannot run outside the main thread, which alone may handle signals; "
+            "call start() and drain()"
+        )
+    program = _Program(servers, grace)
+    with program.handling_signals(), contextlib.ExitStack() as undo:
+        undo.callback(program.stop_all)
+        for server in servers:
+            server.__enter__()
+        if on_ready is not None:
+            on_ready()
+        failures = program.serve_all()
+        reports = program.drain_all()
+        undo.pop_all()
+    for failure in failures:
+        raise failure
+    return reports
+
+
+@attrs.define(eq=False)
+class _Program:
+    """Several servers under one set of signal handlers."""
+
+    _servers: Sequence[Runnable]
+    _grace: float | None
+    _signals: int = attrs.field(default=0, init=False)
+    _deadline: Deadline | None = attrs.field(default=None, init=False)
+
+    @contextlib.contextmanager
+    def handling_signals(self) -> Generator[None, None, None]:
+        """Handle the signals meanwhile; the handlers of before are put back."""
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Draining takes locks, and the main thread below this handler may hold them, or may be
+        # in a handler that only the drain can end; so a thread drains. `threading.Thread` takes
+        # locks to start one, `start_new_thread` does not.
+        self._signals += 1
+        for server in self._servers:
+            server.shutdown() if self._signals == 1 else server.hurry()
+        with contextlib.suppress(RuntimeError):  # no more threads: the flags must do
+            _thread.start_new_thread(self.drain_all if self._signals == 1 else self.stop_all, ())
+
+    def serve_all(self) -> list[Exception]:
+        """Serve until one of them has ended; return what broke them, if anything did."""
+        if len(self._servers) == 1:
+            self._servers[0].serve_forever()
+            return []
+        ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        for server in self._servers:
+            _start(functools.partial(_report_end, server.serve_forever, ended))
+        failures: list[Exception | None] = []
+        for _ in self._servers:
+            failures.append(ended.get())
+            for server in self._servers:  # they end together
+                server.shutdown()
+        return [failure for failure in failures if failure is not None]
+
+    def drain_all(self) -> tuple[DrainReport, ...]:
+        """Drain all of them at the same time, under one deadline; return their reports."""
+        if self._deadline is None:
+            self._deadline = Deadline.after(self._grace)
+        timeout = self._deadline.remaining()
+        reports: dict[Runnable, DrainReport] = {}
+
+        def drain(server: Runnable) -> None:
+            reports[server] = server.drain(timeout)
+
+        threads = [_start(functools.partial(drain, server)) for server in self._servers]
+        for thread in threads:
+            thread.join()
+        return tuple(reports[server] for server in self._servers)
+
+    def stop_all(self) -> None:
+        """End all of them now."""
+        for server in self._servers:
+            server.stop()
+
+
+def _start(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="acceptor", daemon=True)
+    thread.start()
+    return thread
+
+
+def _report_end(serve: Callable[[], object], ended: "queue.SimpleQueue[Exception | None]") -> None:
+    try:
+        serve()
+    except Exception as error:
+        ended.put(error)
+    else:
+        ended.put(None)

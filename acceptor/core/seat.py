@@ -1,0 +1,55 @@
+"""The driver's seat of an accept loop: one thread at a time is in it."""
+
+import threading
+from typing import Final
+
+import attrs
+
+from acceptor.core.accept_loop import Orders
+from acceptor.core.deadlines import Deadline
+
+_PROMISED: Final = -1  # taken for a thread that is only just starting
+
+
+@attrs.define(eq=False)
+class Seat:
+    """Says which thread drives the loop and lets others wait until it has left.
+
+    `changed` guards the seat; the server uses it for what must not change meanwhile.
+    """
+
+    _orders: Orders
+    changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
+    _driver: int | None = attrs.field(default=None, init=False)  # a thread's identity
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no thread drives the loop."""
+        return self._driver is None
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread drives the loop."""
+        return self._driver == threading.get_ident()
+
+    def promise(self) -> None:
+        """Keep the seat for a thread that will `take` it; the caller holds `changed`."""
+        self._driver = _PROMISED
+
+    def take(self) -> None:
+        """Sit down; the caller has made sure, under `changed`, that the seat is free or its own."""
+        self._driver = threading.get_ident()
+
+    def leave(self) -> None:
+        """Get up; the caller holds `changed`."""
+        self._driver = None
+        self.changed.notify_all()
+
+    def wait_until_free(self, deadline: Deadline, *, heed_hurry: bool) -> bool:
+        """Wait until no thread drives the loop; False at the deadline or when in a hurry."""
+        with self.changed:
+            self.changed.wait_for(
+                lambda: self.is_free or (heed_hurry and self._orders.hurried),
+                deadline.remaining(),
+            )
+            return self.is_free

@@ -1,0 +1,90 @@
+"""Whether handler and policy fit the transport: what the types say, checked at run time too."""
+
+import functools
+import inspect
+import sys
+from typing import Any
+
+from acceptor.core.datagram import Datagram
+from acceptor.core.errors import ConfigurationError, HandlerMismatchError
+from acceptor.handlers.datagram import DatagramHandler
+from acceptor.handlers.stream import StreamHandler
+
+
+def check_handler(handler: Any, request_type: type | None) -> None:
+    """Refuse a handler that cannot work on requests of this type; None means any.
+
+    Raises:
+        HandlerMismatchError: It is no callable of three arguments, is a coroutine function, or
+            is a class for the other kind of transport.
+    """
+    if not callable(handler):
+        raise HandlerMismatchError(
+            f"a handler must be callable with (request, client_address, server), got {handler!r}"
+        )
+    function = handler
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.iscoroutinefunction(function):
+        raise HandlerMismatchError(
+            f"handler {handler!r} is a coroutine function, which nothing would await; "
+            "write it as a plain function"
+        )
+    _check_signature(handler)
+    if isinstance(function, type) and request_type is not None:
+        _check_class(function, request_type)
+
+
+def _check_signature(handler: Any) -> None:
+    try:
+        signature = inspect.signature(handler)
+    except ValueError:  # some callables written in C do not tell
+        return
+    try:
+        signature.bind(None, None, None)
+    except TypeError as error:
+        raise HandlerMismatchError(
+            f"handler {handler!r} cannot be called with (request, client_address, server): {error}"
+        ) from None
+
+
+def _check_class(handler: type, request_type: type) -> None:
+    stream: tuple[type, ...] = (StreamHandler,)
+    datagram: tuple[type, ...] = (DatagramHandler,)
+    # Whoever has a classic handler class has imported its module; we never do.
+    classic = sys.modules.get("socketserver")
+    if classic is not None:
+        stream += (classic.StreamRequestHandler,)
+        datagram += (classic.DatagramRequestHandler,)
+    if issubclass(handler, stream) and request_type is Datagram:
+        raise HandlerMismatchError(
+            f"{handler.__name__} serves connections, but this transport yields datagrams; "
+            "use a DatagramHandler, or a stream transport"
+        )
+    if issubclass(handler, datagram) and request_type is not Datagram:
+        raise HandlerMismatchError(
+            f"{handler.__name__} serves datagrams, but this transport yields connections; "
+            "use a StreamHandler, or a datagram transport"
+        )
+
+
+def check_policy(policy: Any, peer_types: tuple[type, ...] | None) -> None:
+    """Refuse a policy that judges peers of another kind than the transport has; None means any.
+
+    Raises:
+        ConfigurationError: It could only ever fail, and so deny everybody.
+    """
+    wanted = getattr(policy, "peer_types", None)
+    if wanted and peer_types and not set(wanted) & set(peer_types):
+        raise ConfigurationError(
+            f"{policy!r} judges {_names(wanted)}, but this transport's clients are "
+            f"{_names(peer_types)}"
+        )
+    for part in getattr(policy, "policies", ()):
+        check_policy(part, peer_types)
+    if hasattr(policy, "policy"):
+        check_policy(policy.policy, peer_types)
+
+
+def _names(types: tuple[type, ...]) -> str:
+    return " or ".join(kind.__name__ for kind in types)

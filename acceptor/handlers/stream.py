@@ -1,0 +1,85 @@
+"""Handlers for connections: `rfile` and `wfile` over the socket."""
+
+import contextlib
+import io
+import socket
+from typing import ClassVar, Final, Literal, cast
+
+from typing_extensions import Buffer, TypeVar
+
+from acceptor.core.peers import Peer
+from acceptor.handlers.base import BaseHandler
+
+StreamT = TypeVar("StreamT", bound=socket.socket, default=socket.socket)
+PeerT = TypeVar("PeerT", default=Peer)
+
+_INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
+
+
+class _SocketWriter(io.BufferedIOBase):
+    """An unbuffered file whose `write` sends all of it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        with memoryview(data) as view:
+            self._socket.sendall(view)
+            return view.nbytes
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+
+def _open_file(sock: socket.socket, mode: Literal["rb", "wb"], size: int) -> io.BufferedIOBase:
+    # Unbuffered it is a raw file, which has the same methods; typeshed says the same of the
+    # classic handlers.
+    return cast("io.BufferedIOBase", sock.makefile(mode, size))
+
+
+class StreamHandler(BaseHandler[StreamT, PeerT]):
+    """Serves one connection through two files: `rfile` to read, `wfile` to write.
+
+    The class attributes are options for a subclass to set; they act in `setup`.
+    """
+
+    rbufsize: ClassVar[int] = -1
+    """Buffer of `rfile` in bytes; -1 is the system's block size, 0 reads unbuffered."""
+
+    wbufsize: ClassVar[int] = 0
+    """Buffer of `wfile` in bytes; 0 sends each write at once and whole, -1 is the system's size."""
+
+    timeout: ClassVar[float | None] = None
+    """Seconds that one read or write may take before it raises `TimeoutError`; None is no limit."""
+
+    disable_nagle_algorithm: ClassVar[bool] = False
+    """Sets TCP_NODELAY here; the TCP transport has set it already unless told otherwise."""
+
+    rfile: io.BufferedIOBase
+    wfile: io.BufferedIOBase
+    connection: StreamT
+
+    def setup(self) -> None:
+        """Apply the options and open the files."""
+        self.connection = self.request
+        if self.timeout is not None:
+            self.connection.settimeout(self.timeout)
+        if self.disable_nagle_algorithm and self.connection.family in _INTERNET:
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self.rfile = _open_file(self.connection, "rb", self.rbufsize)
+        if self.wbufsize == 0:
+            self.wfile = _SocketWriter(self.connection)
+        else:
+            self.wfile = _open_file(self.connection, "wb", self.wbufsize)
+
+    def finish(self) -> None:
+        """Flush and close the files; the server closes the connection."""
+        if not self.wfile.closed:
+            with contextlib.suppress(ConnectionError):  # who has left misses nothing
+                self.wfile.flush()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.close()
+        self.rfile.close()

@@ -1,0 +1,108 @@
+"""A socket that somebody else has bound: a service manager, a parent process, a test."""
+
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import ClassVar
+
+import attrs
+
+from acceptor.core.datagram import Datagram
+from acceptor.core.errors import ConfigurationError
+from acceptor.core.interfaces import Listener, Transport
+from acceptor.core.peers import Peer, UnixPeer, inet_peer, unix_path
+from acceptor.transports.credentials import unix_peer
+from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE
+from acceptor.transports.inet import check_size, naming
+from acceptor.transports.stream import StreamListener
+from acceptor.transports.tcp import LARGEST_BACKLOG, tcp_peer
+from acceptor.transports.udp import udp_listener
+from acceptor.transports.unix_datagram import unix_datagram_listener
+from acceptor.transports.unix_path import AF_UNIX
+
+
+def socket_kind(given: socket.socket | int) -> socket.SocketKind:
+    """Return SOCK_STREAM or SOCK_DGRAM, once it is sure that the socket can be served.
+
+    Raises:
+        ConfigurationError: It is closed, no socket, not bound, or of a kind we cannot serve.
+    """
+    with _borrowed(given) as sock:
+        if sock.family not in (socket.AF_INET, socket.AF_INET6, AF_UNIX):
+            raise ConfigurationError(f"cannot serve a socket of family {sock.family!r}")
+        # On Linux the type of a descriptor may come with flags; the kind is what remains.
+        kind = sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
+        if kind not in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            raise ConfigurationError(f"cannot serve a socket of type {sock.type!r}")
+        name = sock.getsockname()
+        if not (name if sock.family == AF_UNIX else name[1]):
+            raise ConfigurationError(f"the socket is not bound; bind it first: {sock!r}")
+        return socket.SocketKind(kind)
+
+
+@contextlib.contextmanager
+def _borrowed(given: socket.socket | int) -> Generator[socket.socket, None, None]:
+    if isinstance(given, socket.socket):
+        if given.fileno() < 0:
+            raise ConfigurationError(f"the socket is closed: {given!r}")
+        yield given
+        return
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise ConfigurationError(f"expected a socket or its descriptor, got {given!r}")
+    try:
+        sock = socket.socket(fileno=given)
+    except OSError as error:
+        raise ConfigurationError(f"descriptor {given} is no open socket: {error}") from error
+    try:
+        yield sock
+    finally:
+        sock.detach()
+
+
+def _taken(given: socket.socket | int) -> socket.socket:
+    return given if isinstance(given, socket.socket) else socket.socket(fileno=given)
+
+
+@attrs.frozen(kw_only=True)
+class AdoptedStreamTransport(Transport[socket.socket, Peer]):
+    """Serves a stream socket that somebody else has bound.
+
+    `listen` takes the socket over: the server closes it, but never removes its file. Whoever
+    shares the descriptor finds it non-blocking from then on.
+    """
+
+    request_type: ClassVar[type] = socket.socket
+
+    source: socket.socket | int
+
+    def listen(self) -> Listener[socket.socket, Peer]:
+        """Make a listener of the socket; let it listen if it does not yet."""
+        with naming(f"the given socket {self.source!r}"):
+            sock = _taken(self.source)
+            if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                sock.listen(LARGEST_BACKLOG)
+            name = sock.getsockname()
+            if sock.family == AF_UNIX:
+                return StreamListener[Peer](sock, UnixPeer(unix_path(name)), unix_peer)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return StreamListener[Peer](sock, inet_peer(name), tcp_peer)
+
+
+@attrs.frozen(kw_only=True)
+class AdoptedDatagramTransport(Transport[Datagram, Peer]):
+    """Serves a datagram socket that somebody else has bound, as `AdoptedStreamTransport`."""
+
+    request_type: ClassVar[type] = Datagram
+
+    source: socket.socket | int
+    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_size)
+    """Bytes; what is longer arrives cut, and says so."""
+
+    def listen(self) -> Listener[Datagram, Peer]:
+        """Make a listener of the socket."""
+        with naming(f"the given socket {self.source!r}"):
+            sock = _taken(self.source)
+            if sock.family == AF_UNIX:
+                address = UnixPeer(unix_path(sock.getsockname()))
+                return unix_datagram_listener(sock, address, self.max_datagram_size, None)
+            return udp_listener(sock, self.max_datagram_size)

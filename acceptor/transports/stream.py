@@ -1,0 +1,155 @@
+"""What all stream listeners share: accepting a connection, and closing it politely."""
+
+import contextlib
+import errno
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import attrs
+
+from acceptor.core.events import Outcome
+from acceptor.core.interfaces import Incoming, Listener
+
+PeerT = TypeVar("PeerT")
+
+# The client was gone, or never let through, before it was taken. Source: accept(2), "Error
+# handling": "treat them like EAGAIN by retrying"; EPERM is a firewall's no.
+_CLIENT_GONE: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ECONNABORTED", "ECONNRESET", "EPROTO", "ETIMEDOUT", "EPERM"),
+        *("ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "ENETUNREACH"),
+    )
+    if hasattr(errno, name)
+)
+
+_HANG_UPS: Final = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+
+# nginx lingers for 5 s between reads, Go's net/http for 0.5 s in all.
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 16 * 2**20
+
+# Where all threads throw what nobody will read; its content means nothing.
+_TRASH: Final = bytearray(2**16)
+
+
+@attrs.define(eq=False)
+class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
+    """One accepted connection; what the handler is given is its socket."""
+
+    _socket: socket.socket
+    peer: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
+    # Between closing and cutting, so that a cut never meets a number that is someone else's.
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    def handshake(self, timeout: float) -> socket.socket:
+        """Return the socket: there is nothing to negotiate."""
+        return self._socket
+
+    def outcome_of(self, error: BaseException) -> Outcome | None:
+        """Return how it ended if the client hung up or kept the socket's own timeout waiting."""
+        if isinstance(error, _HANG_UPS) and self._is_dead():
+            return Outcome.CLIENT_LEFT
+        # Other timeouts a handler may run into carry an errno or another text, or none.
+        if isinstance(error, TimeoutError) and error.args == ("timed out",):
+            return Outcome.TIMED_OUT if self._socket.gettimeout() is not None else None
+        return None
+
+    def _is_dead(self) -> bool:
+        # The same errors come from a handler's own connections to elsewhere, and those are worth
+        # a traceback. After a reset poll reports a hang-up; after a mere half-close it does not.
+        if self._socket.fileno() < 0 or not hasattr(select, "poll"):
+            return True
+        poll = select.poll()
+        poll.register(self._socket, 0)  # a hang-up is reported unasked
+        return bool(poll.poll(0))
+
+    def close(self, *, patient: bool) -> None:
+        """Half-close, read what the client still sends (within bounds), close.
+
+        Closing with unread input would send a reset, which may destroy the last reply before the
+        client has read it. Source: RFC 9112, section 9.6.
+        """
+        if self._socket.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+                self._read_the_rest(LINGER_SECONDS if patient else 0.0)
+        self.release()
+
+    def _read_the_rest(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+        until = time.monotonic() + seconds
+        left = LINGER_BYTES
+        while left > 0:
+            count = self._socket.recv_into(_TRASH)
+            if count == 0 or (seconds and time.monotonic() >= until):
+                break
+            left -= count
+
+    def cut(self) -> None:
+        """Shut the connection both ways, which ends a blocked read or write at once."""
+        with self._lock, contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Close this process's descriptor and nothing else."""
+        with self._lock, contextlib.suppress(OSError):
+            self._socket.close()
+
+
+@attrs.define(eq=False)
+class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
+    """A listening stream socket of any family.
+
+    Owns the socket, and through `_forget` what else was made for it (a file in the file system).
+    """
+
+    _socket: socket.socket
+    address: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
+    _peer_of: Callable[[socket.socket, Any], PeerT]
+    _forget: Callable[[], object] = attrs.field(default=lambda: None)
+
+    def __attrs_post_init__(self) -> None:
+        self._socket.setblocking(False)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor; -1 once it is closed."""
+        return self._socket.fileno()
+
+    def accept(self) -> StreamIncoming[PeerT] | None:
+        """Take the next connection; None if there is none or the client has left already."""
+        try:
+            client, sockaddr = self._socket.accept()
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in _CLIENT_GONE:
+                return None
+            raise
+        try:
+            if sys.platform != "linux":
+                client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK
+            return StreamIncoming(client, self._peer_of(client, sockaddr))
+        except OSError:
+            client.close()
+            return None
+
+    def retire(self) -> None:
+        """Close the port: new clients are refused by the system, those taken are not touched."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove what was made for the socket, then close it."""
+        # In this order: as long as we live, nobody takes our file for a dead one.
+        if self._socket.fileno() >= 0:
+            self._forget()
+            self._socket.close()
+
+    def release(self) -> None:
+        """Close this process's descriptor and nothing else."""
+        self._socket.close()

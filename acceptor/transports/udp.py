@@ -1,0 +1,153 @@
+"""UDP."""
+
+import ipaddress
+import socket
+import struct
+import sys
+from typing import Any, ClassVar, Final
+
+import attrs
+
+from acceptor.core.datagram import Datagram
+from acceptor.core.endpoint import UdpEndpoint
+from acceptor.core.interfaces import Listener, Transport
+from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, inet_peer
+from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, Ancillary, DatagramListener
+from acceptor.transports.inet import (
+    InetOptions,
+    SocketOption,
+    check_reuse_port,
+    check_size,
+    naming,
+    open_socket,
+    options,
+)
+
+# Python names it only from 3.12 on. Source: linux/in.h, ip(7).
+_IP_PKTINFO: Final[int | None] = getattr(
+    socket, "IP_PKTINFO", 8 if sys.platform == "linux" else None
+)
+_IPV6_RECVPKTINFO: Final[int | None] = getattr(socket, "IPV6_RECVPKTINFO", None)
+_IPV6_PKTINFO: Final[int | None] = getattr(socket, "IPV6_PKTINFO", None)
+_IN_PKTINFO: Final = struct.Struct("=I4s4s")  # interface, local address, header's destination
+_IN6_PKTINFO: Final = struct.Struct("=16sI")  # destination, interface
+
+
+@attrs.frozen(kw_only=True)
+class UdpTransport(Transport[Datagram, InetPeer]):
+    """Receives UDP datagrams.
+
+    Bound to all addresses (an empty host, `0.0.0.0` or `::`), an answer leaves from the address
+    that was asked, where the platform tells it (Linux, macOS).
+    """
+
+    request_type: ClassVar[type] = Datagram
+    peer_types: ClassVar[tuple[type, ...]] = (IPv4Peer, IPv6Peer)
+
+    endpoint: UdpEndpoint
+    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_size)
+    """Bytes; what is longer arrives cut, and says so."""
+    reuse_address: bool | None = None
+    """None is what is safe: off, because on lets a second server take the port away."""
+    reuse_port: bool = attrs.field(default=False, validator=check_reuse_port)
+    """Lets several sockets share the port; the system spreads the senders over them."""
+    receive_buffer_size: int | None = attrs.field(default=None, validator=check_size)
+    """Bytes of datagrams that may wait; None leaves it to the system."""
+    send_buffer_size: int | None = attrs.field(default=None, validator=check_size)
+    """Bytes; None leaves it to the system."""
+    socket_options: tuple[SocketOption, ...] = attrs.field(default=(), converter=options)
+    """Further options, set before the socket is bound."""
+
+    def listen(self) -> Listener[Datagram, InetPeer]:
+        """Bind; the caller closes the listener.
+
+        Raises:
+            ListenError: The address is in use, denied or unknown here.
+        """
+        with naming(self.endpoint):
+            choices = InetOptions(
+                reuse_address=self.reuse_address,
+                reuse_port=self.reuse_port,
+                receive_buffer_size=self.receive_buffer_size,
+                send_buffer_size=self.send_buffer_size,
+                socket_options=self.socket_options,
+            )
+            sock = open_socket(self.endpoint.host, self.endpoint.port, socket.SOCK_DGRAM, choices)
+            try:
+                return udp_listener(sock, self.max_datagram_size)
+            except BaseException:
+                sock.close()
+                raise
+
+
+def udp_listener(sock: socket.socket, max_datagram_size: int) -> DatagramListener[InetPeer]:
+    """Make a listener of a bound UDP socket, which it then owns."""
+    address = inet_peer(sock.getsockname())
+    wildcard = ipaddress.ip_address(address.host.partition("%")[0]).is_unspecified
+    return DatagramListener(
+        sock,
+        address,
+        max_datagram_size,
+        inet_peer,
+        _WayBack(sock.family),
+        _ask_for_local_address(sock) if wildcard else 0,
+        _local_host,
+    )
+
+
+def _ask_for_local_address(sock: socket.socket) -> int:
+    """Have each datagram carry the address it was sent to; return the room that takes."""
+    if sys.platform != "win32":
+        if sock.family == socket.AF_INET and _IP_PKTINFO is not None:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            return socket.CMSG_SPACE(_IN_PKTINFO.size)
+        if sock.family == socket.AF_INET6 and _IPV6_RECVPKTINFO is not None:
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
+            return socket.CMSG_SPACE(_IN6_PKTINFO.size)
+    return 0
+
+
+def _local_host(ancillary: Ancillary) -> str | None:
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
+            # The second field is one of ours even if the datagram went to a broadcast address.
+            return socket.inet_ntop(socket.AF_INET, _IN_PKTINFO.unpack(data)[1])
+        if (level, kind) == (socket.IPPROTO_IPV6, _IPV6_PKTINFO):
+            raw, interface = _IN6_PKTINFO.unpack(data)
+            address = ipaddress.IPv6Address(raw)
+            if address.ipv4_mapped:
+                return str(address.ipv4_mapped)
+            if address.is_multicast:  # nothing can be sent from there
+                return None
+            return f"{address}%{interface}" if address.is_link_local else str(address)
+    return None
+
+
+@attrs.frozen
+class _WayBack:
+    """Says where an answer goes and from which of our addresses."""
+
+    _family: int
+
+    def __call__(self, datagram: Datagram) -> tuple[Any, Ancillary]:
+        """Return the destination and the ancillary data of an answer."""
+        host, port = datagram.peer
+        if self._family == socket.AF_INET:
+            return (host, port), self._from_ipv4(datagram.local_host)
+        mapped = isinstance(datagram.peer, IPv4Peer)
+        destination = (f"::ffff:{host}" if mapped else host, port)
+        return destination, self._from_ipv6(datagram.local_host)
+
+    def _from_ipv4(self, local_host: str | None) -> Ancillary:
+        if local_host is None or _IP_PKTINFO is None:
+            return []
+        source = socket.inet_aton(local_host)
+        return [(socket.IPPROTO_IP, _IP_PKTINFO, _IN_PKTINFO.pack(0, source, bytes(4)))]
+
+    def _from_ipv6(self, local_host: str | None) -> Ancillary:
+        if local_host is None or _IPV6_PKTINFO is None:
+            return []
+        host, _, interface = local_host.partition("%")
+        source = socket.inet_pton(socket.AF_INET6, host if ":" in host else f"::ffff:{host}")
+        packed = _IN6_PKTINFO.pack(source, int(interface or 0))
+        return [(socket.IPPROTO_IPV6, _IPV6_PKTINFO, packed)]

@@ -1,0 +1,103 @@
+"""Unix datagram sockets."""
+
+import contextlib
+import errno
+import os
+import socket
+from typing import Any, ClassVar
+
+import attrs
+
+from acceptor.core.datagram import Datagram
+from acceptor.core.endpoint import UnixgramEndpoint
+from acceptor.core.errors import NoReturnAddressError
+from acceptor.core.interfaces import Listener, Transport
+from acceptor.core.peers import UnixPeer, unix_path
+from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, Ancillary, DatagramListener
+from acceptor.transports.inet import SocketOption, check_size, naming, options
+from acceptor.transports.unix_path import (
+    AF_UNIX,
+    OwnedFile,
+    UnixName,
+    check_path,
+    group_id,
+    opening,
+    user_id,
+)
+
+
+@attrs.frozen(kw_only=True)
+class UnixDatagramTransport(Transport[Datagram, UnixPeer]):
+    """Receives datagrams on a Unix socket; owns its file as `UnixStreamTransport` does."""
+
+    request_type: ClassVar[type] = Datagram
+    peer_types: ClassVar[tuple[type, ...]] = (UnixPeer,)
+
+    endpoint: UnixgramEndpoint
+    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_size)
+    """Bytes; what is longer arrives cut, and says so. Unix sockets may carry more than UDP."""
+    mode: int | None = None
+    """Permissions of the file, such as 0o660; None leaves them to the umask."""
+    owner: str | int | None = None
+    """User who shall own the file, by name or number; None leaves it to the system."""
+    group: str | int | None = None
+    """Group that shall own the file, by name or number; None leaves it to the system."""
+    receive_buffer_size: int | None = attrs.field(default=None, validator=check_size)
+    """Bytes; None leaves it to the system."""
+    socket_options: tuple[SocketOption, ...] = attrs.field(default=(), converter=options)
+    """Further options, set before the socket is bound."""
+
+    def __attrs_post_init__(self) -> None:
+        check_path(self.endpoint.path)
+        self._name()
+
+    def _name(self) -> UnixName:
+        return UnixName(self.endpoint.path, self.mode, user_id(self.owner), group_id(self.group))
+
+    def listen(self) -> Listener[Datagram, UnixPeer]:
+        """Bind; the caller closes the listener.
+
+        Raises:
+            ListenError: A live server has the path, it is no socket, or it cannot be written.
+        """
+        with naming(self.endpoint), opening(self.endpoint.path), contextlib.ExitStack() as undo:
+            sock = undo.enter_context(socket.socket(AF_UNIX, socket.SOCK_DGRAM))
+            if self.receive_buffer_size is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer_size)
+            for level, name, value in self.socket_options:
+                sock.setsockopt(level, name, value)
+            owned = self._name().bind(sock)
+            address = UnixPeer(self.endpoint.path)
+            listener = unix_datagram_listener(sock, address, self.max_datagram_size, owned)
+            undo.pop_all()
+            return listener
+
+
+def unix_datagram_listener(
+    sock: socket.socket, address: UnixPeer, max_datagram_size: int, owned: OwnedFile | None
+) -> DatagramListener[UnixPeer]:
+    """Make a listener of a bound Unix datagram socket, which it then owns."""
+    return DatagramListener(
+        sock,
+        address,
+        max_datagram_size,
+        _peer,
+        _way_back,
+        forget=owned.remove if owned else lambda: None,
+    )
+
+
+def _peer(sockaddr: Any) -> UnixPeer:
+    return UnixPeer(unix_path(sockaddr))
+
+
+def _way_back(datagram: Datagram) -> tuple[Any, Ancillary]:
+    if not isinstance(datagram.peer, UnixPeer) or not datagram.peer.path:
+        raise NoReturnAddressError(
+            errno.EDESTADDRREQ,
+            "cannot reply: the sender's socket is bound to no name; the client must bind it first",
+        )
+    path = datagram.peer.path
+    if path.startswith("@"):
+        return b"\0" + path[1:].encode("utf-8", "surrogateescape"), []
+    return os.fsencode(path), []
