@@ -163,7 +163,7 @@ class Workplace(Protocol):
 
     @abstractmethod
     def leave(self) -> None:
-        """In a forked child: drop the port and all that the accept loop holds."""
+        """In a forked child: drop the port."""
 
 
 class Dispatcher(Protocol):

@@ -56,11 +56,13 @@ def log_event(event: Event) -> None:
             LOGGER.info("stopped: %d finished, %d cut", report.finished, report.cut)
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Reporter:
     """Hands each event to every observer; one that raises is logged and never fatal."""
 
     observers: tuple[Observer, ...] = ()
+    wants_every_request: bool = attrs.field(default=True, init=False)
+    """Whether anyone would read the events that each ordinary request causes."""
 
     def __call__(self, event: Event) -> None:
         """Tell one fact."""
@@ -70,7 +72,6 @@ class Reporter:
             except Exception:
                 LOGGER.exception("observer %r failed", observer)
 
-    @property
-    def wants_every_request(self) -> bool:
-        """Whether anyone would read the events that each ordinary request causes."""
-        return bool(self.observers) or LOGGER.isEnabledFor(logging.DEBUG)
+    def look_who_listens(self) -> None:
+        """Find out what is wanted, once for each serving and not for each request."""
+        self.wants_every_request = bool(self.observers) or LOGGER.isEnabledFor(logging.DEBUG)

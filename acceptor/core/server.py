@@ -169,6 +169,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
     def _begin(self, act: str) -> AcceptLoop[RequestT_co, PeerT_co]:
         if self.phase is Phase.NEW:
             self.listen()
+        self._report.look_who_listens()
         with self._seat.changed:
             if not self._seat.is_free:
                 raise refusal(act, self.phase)

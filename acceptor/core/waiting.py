@@ -2,12 +2,13 @@
 
 import contextlib
 import os
-import selectors
 import socket
 from collections.abc import Callable
 from typing import Final
 
 import attrs
+
+from acceptor.core.polling import Poller, best_poller
 
 _LOOK_UP: Final = b"\0"
 _END: Final = b"\1"
@@ -29,17 +30,16 @@ class Waiter:
     """
 
     on_end_asked: Callable[[], object]
-    _selector: selectors.BaseSelector = attrs.field(
-        factory=selectors.DefaultSelector, init=False, repr=False
-    )
+    _poller: Poller = attrs.field(factory=best_poller, repr=False)
     _ends: tuple[socket.socket, socket.socket] = attrs.field(
         factory=_quiet_pair, init=False, repr=False
     )
-    _port: int = attrs.field(default=-1, init=False)  # descriptor registered for clients
+    _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
+    _port: int = attrs.field(default=-1, init=False)  # descriptor added for clients
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._selector.register(self._ends[0], selectors.EVENT_READ, self._read_wake_ups)
+        self.watch(self._ends[0].fileno(), self._read_wake_ups)
 
     def wait(self, timeout: float | None, port: int) -> bool:
         """Sleep until something happens; say whether a client waits at the port.
@@ -49,29 +49,29 @@ class Waiter:
         if port != self._port:
             self._turn_to(port)
         client = False
-        for key, _ in self._selector.select(timeout):
-            if key.data is None:
+        for fd in self._poller.poll(timeout):
+            if fd == port:
                 client = True
-            else:
-                key.data()
+            elif fd in self._callbacks:  # not unwatched by the callback before it
+                self._callbacks[fd]()
         return client
 
     def _turn_to(self, port: int) -> None:
         if self._port >= 0:
-            # The port may be closed already, and its number with it.
-            with contextlib.suppress(KeyError, ValueError, OSError):
-                self._selector.unregister(self._port)
+            self._poller.remove(self._port)
         self._port = port
         if port >= 0:
-            self._selector.register(port, selectors.EVENT_READ, None)
+            self._poller.add(port)
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back during a wait, whenever the descriptor is readable."""
-        self._selector.register(fd, selectors.EVENT_READ, on_readable)
+        self._poller.add(fd)
+        self._callbacks[fd] = on_readable
 
     def unwatch(self, fd: int) -> None:
         """End a watch; before the descriptor is closed."""
-        self._selector.unregister(fd)
+        del self._callbacks[fd]
+        self._poller.remove(fd)
 
     def wake(self) -> None:
         """End the current or the next wait."""
@@ -95,14 +95,8 @@ class Waiter:
             if _END in self._ends[0].recv(4096):
                 self.on_end_asked()
 
-    def leave(self) -> None:
-        """In a forked child: close what only the parent's loop needs; `ask_to_end` still works."""
-        with contextlib.suppress(OSError):  # a kqueue is not inherited, so closing it fails
-            self._selector.close()
-        self._ends[0].close()
-
     def close(self) -> None:
         """Let go of all descriptors; a later `wake` does nothing."""
-        self._selector.close()
+        self._poller.close()
         for end in self._ends:
             end.close()

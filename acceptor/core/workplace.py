@@ -25,6 +25,9 @@ class AcceptThreadWorkplace(Workplace):
         self._waiter.unwatch(fd)
 
     def leave(self) -> None:
-        """In a forked child: drop the port and all that the accept loop holds."""
-        self._waiter.leave()
+        """In a forked child: drop the port.
+
+        What the accept loop waits with stays open: closing it would cost more than it frees, since
+        every object that a child touches is a page that it must copy; and `ask_to_end` needs it.
+        """
         self._listener.release()

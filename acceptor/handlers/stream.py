@@ -1,9 +1,8 @@
 """Handlers for connections: `rfile` and `wfile` over the socket."""
 
-import contextlib
 import io
 import socket
-from typing import ClassVar, Final, Literal, cast
+from typing import ClassVar, Final
 
 from typing_extensions import Buffer, TypeVar
 
@@ -32,12 +31,6 @@ class _SocketWriter(io.BufferedIOBase):
 
     def fileno(self) -> int:
         return self._socket.fileno()
-
-
-def _open_file(sock: socket.socket, mode: Literal["rb", "wb"], size: int) -> io.BufferedIOBase:
-    # Unbuffered it is a raw file, which has the same methods; typeshed says the same of the
-    # classic handlers.
-    return cast("io.BufferedIOBase", sock.makefile(mode, size))
 
 
 class StreamHandler(BaseHandler[StreamT, PeerT]):
@@ -69,17 +62,17 @@ class StreamHandler(BaseHandler[StreamT, PeerT]):
             self.connection.settimeout(self.timeout)
         if self.disable_nagle_algorithm and self.connection.family in _INTERNET:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.rfile = _open_file(self.connection, "rb", self.rbufsize)
+        # Unbuffered it is a raw file, which has the same methods; typeshed, too, says so.
+        self.rfile = self.connection.makefile("rb", self.rbufsize)  # type: ignore[assignment]
         if self.wbufsize == 0:
             self.wfile = _SocketWriter(self.connection)
         else:
-            self.wfile = _open_file(self.connection, "wb", self.wbufsize)
+            self.wfile = self.connection.makefile("wb", self.wbufsize)  # type: ignore[assignment]
 
     def finish(self) -> None:
         """Flush and close the files; the server closes the connection."""
-        if not self.wfile.closed:
-            with contextlib.suppress(ConnectionError):  # who has left misses nothing
-                self.wfile.flush()
-        with contextlib.suppress(ConnectionError):
+        try:
             self.wfile.close()
+        except ConnectionError:  # who has left misses nothing
+            pass
         self.rfile.close()

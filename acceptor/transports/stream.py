@@ -75,10 +75,11 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         Closing with unread input would send a reset, which may destroy the last reply before the
         client has read it. Source: RFC 9112, section 9.6.
         """
-        if self._socket.fileno() >= 0:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_WR)
-                self._read_the_rest(LINGER_SECONDS if patient else 0.0)
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            self._read_the_rest(LINGER_SECONDS if patient else 0.0)
+        except OSError:  # reset, nothing left to read, the time is over, or closed by the handler
+            pass
         self.release()
 
     def _read_the_rest(self, seconds: float) -> None:
@@ -98,8 +99,14 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
 
     def release(self) -> None:
         """Close this process's descriptor and nothing else."""
-        with self._lock, contextlib.suppress(OSError):
-            self._socket.close()
+        with self._lock:
+            # Detached, because a file that the handler has left open would keep it open, too.
+            fd = self._socket.detach()
+            if fd >= 0:
+                try:
+                    socket.close(fd)
+                except OSError:  # a reset may be told even here; it is closed all the same
+                    pass
 
 
 @attrs.define(eq=False)
@@ -152,4 +159,4 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
 
     def release(self) -> None:
         """Close this process's descriptor and nothing else."""
-        self._socket.close()
+        socket.close(self._socket.detach())

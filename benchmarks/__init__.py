@@ -1,0 +1,1 @@
+"""Side by side with the standard library's servers: `make bench`."""

@@ -1,0 +1,87 @@
+"""Measures ours against the standard library's, cell by cell, round by round, as ratios."""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from benchmarks.contestants import STRATEGIES, TRANSPORTS
+from benchmarks.load import load
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@attrs.frozen
+class Measured:
+    """One round with one server."""
+
+    rate: float  # answers per second
+    cpu: float  # microseconds of the server, children included, per answer
+    lost: int
+
+
+def measure(who: str, transport: str, strategy: str, clients: int, seconds: float) -> Measured:
+    """Start a server, load it, end it."""
+    command = [sys.executable, "-m", "benchmarks.contestants", who, transport, strategy]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline().strip()
+            address: Any = ("127.0.0.1", int(line)) if line.isdigit() else line
+            before = cpu_seconds(server.pid)
+            result = load(transport, address, clients, seconds)
+            cpu = cpu_seconds(server.pid) - before
+        finally:
+            server.kill()
+    return Measured(result.rate, 1e6 * cpu / max(1, result.answered), result.lost)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process and its reaped children have used so far; proc(5)."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / TICK
+
+
+def row(transport: str, strategy: str, rounds: int, clients: int, seconds: float) -> str:
+    """Measure one cell, the two contestants in turn, and return its line of the table."""
+    pairs = [
+        tuple(measure(who, transport, strategy, clients, seconds) for who in ("ours", "theirs"))
+        for _ in range(rounds)
+    ]
+    rates = [ours.rate / theirs.rate for ours, theirs in pairs]
+    cpus = [ours.cpu / theirs.cpu for ours, theirs in pairs if theirs.cpu]
+    ours, theirs = (statistics.median(pair[i].rate for pair in pairs) for i in (0, 1))
+    lost = " / ".join(str(sum(pair[i].lost for pair in pairs)) for i in (0, 1))
+    return (
+        f"| {transport} | {strategy} | {ours:,.0f} | {theirs:,.0f} | "
+        f"**{statistics.median(rates):.2f}** ({min(rates):.2f} to {max(rates):.2f}) | "
+        f"{statistics.median(cpus) if cpus else float('nan'):.2f} | {lost} |"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clients", type=int, default=8, help="how many ask at once")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of a round")
+    parser.add_argument("--only", default="", help="a part of 'transport strategy'")
+    options = parser.parse_args(arguments)
+    print("Answers per second, ours against `socketserver`; medians, ratios round by round.\n")
+    print("| transport | strategy | ours | socketserver | ratio | CPU per answer, ratio | lost |")
+    print("|---|---|---:|---:|---:|---:|---:|")
+    for transport in TRANSPORTS:
+        for strategy in STRATEGIES:
+            if options.only in f"{transport} {strategy}":
+                size = (options.rounds, options.clients, options.seconds)
+                print(row(transport, strategy, *size), flush=True)
+
+
+if __name__ == "__main__":
+    main()

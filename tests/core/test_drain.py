@@ -1,0 +1,289 @@
+"""Drain and stop: the door first, then patience, then the axe, and a report."""
+
+import errno
+import socket
+import threading
+
+import pytest
+
+from acceptor import (
+    Closed,
+    Draining,
+    DrainReport,
+    Listening,
+    Outcome,
+    Phase,
+    ResourceError,
+    ServerBuilder,
+    Stopped,
+)
+from tests.fakes import (
+    Call,
+    FakeDispatcher,
+    FakeIncoming,
+    drain_meanwhile,
+    greet,
+    held,
+    hold,
+    in_phase,
+    let_go,
+    scripted,
+    tcp,
+)
+from tests.support import Recorder, ask, connect, read_all, serving, wait_until
+
+
+@pytest.fixture(params=["sync", "threaded", "forked"])
+def strategy(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_drain_closes_the_port_at_once_while_a_request_runs(strategy: str) -> None:
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
+        with held(server.address) as client:
+            drain = drain_meanwhile(server)
+
+            assert server.fileno() == -1
+            assert in_phase(server, Phase.DRAINING)
+            assert let_go(client) == b"?"
+        assert isinstance(drain.result(), DrainReport)
+        assert in_phase(server, Phase.CLOSED)
+
+
+def test_drain_counts_what_finished_after_it_began(strategy: str) -> None:
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
+        let_go(held(server.address))
+        wait_until(lambda: server.stats.finished == 1)
+        with held(server.address) as client:
+            drain = drain_meanwhile(server)
+            let_go(client)
+
+            report = drain.result()
+
+    assert (report.finished, report.cut) == (1, 0)
+    assert report.elapsed > 0
+    assert server.stats.finished == 2
+
+
+def test_drain_cuts_what_still_runs_at_the_deadline(strategy: str) -> None:
+    recorder = Recorder()
+    stage = getattr(tcp(), strategy)().observe(recorder)
+    with serving(stage.handler(hold)) as server, held(server.address) as client:
+        report = server.drain(0.01)
+
+        assert read_all(client) in (b"", b".")
+    assert (report.finished, report.cut) == (0, 1)
+    assert [closed.outcome for closed in recorder.wait_for(Closed)] == [Outcome.CUT]
+    assert server.stats.cut == 1
+
+
+def test_drain_tells_finished_and_cut_apart() -> None:
+    with serving(tcp().threaded().handler(hold)) as server:
+        with held(server.address) as patient, held(server.address):
+            drain = drain_meanwhile(server)
+            let_go(patient)
+            wait_until(lambda: server.stats.finished == 1)
+
+            stop = server.stop()
+
+            report = drain.result()
+
+    assert (report.finished, report.cut) == (1, 1)
+    assert stop is report
+
+
+@pytest.mark.parametrize("end", ["drain", "stop"])
+def test_sync_handler_that_is_stuck_in_recv_is_cut_from_another_thread(end: str) -> None:
+    server = tcp().handler(hold).build().listen()
+    driver = Call(server.serve_forever)
+    with held(server.address) as client:
+        report = server.drain(0.01) if end == "drain" else server.stop()
+
+        assert read_all(client) in (b"", b".")
+    assert (report.finished, report.cut) == (0, 1)
+    assert driver.result() is None
+    assert in_phase(server, Phase.CLOSED)
+
+
+def test_drain_of_a_new_server_closes_it() -> None:
+    server = tcp().handler(greet).build()
+
+    report = server.drain()
+
+    assert report == DrainReport(finished=0, cut=0, elapsed=0.0)
+    assert in_phase(server, Phase.CLOSED)
+
+
+def test_drain_of_a_listening_server_refuses_who_waits_at_the_port() -> None:
+    server = tcp().handler(greet).build().listen()
+    with connect(server.address) as waiting:
+        report = server.drain()
+
+        with pytest.raises(ConnectionResetError):
+            waiting.recv(1)
+    assert (report.finished, report.cut) == (0, 0)
+
+
+def test_drain_and_stop_of_a_closed_server_return_the_same_report_once_more() -> None:
+    recorder = Recorder()
+    server = tcp().observe(recorder).handler(greet).build().start()
+    ask(server.address, b"")
+
+    reports = [server.drain(), server.drain(), server.stop(), server.drain(0), server.drain(None)]
+
+    assert all(report is reports[0] for report in reports)
+    assert len(recorder.of(Stopped)) == 1
+
+
+def test_second_drain_with_a_shorter_timeout_wins_and_both_get_the_report(strategy: str) -> None:
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
+        with held(server.address):
+            patient = drain_meanwhile(server)
+
+            report = server.drain(0.01)
+
+        assert patient.result() is report
+    assert report.cut == 1
+
+
+def test_second_drain_with_a_longer_timeout_waits_for_the_first(strategy: str) -> None:
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
+        with held(server.address):
+            short = drain_meanwhile(server, 0.5)
+
+            report = server.drain(None)
+
+        assert short.result() is report
+    assert report.cut == 1
+
+
+def test_stop_during_a_drain_ends_it(strategy: str) -> None:
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
+        with held(server.address):
+            drain = drain_meanwhile(server)
+
+            report = server.stop()
+
+        assert drain.result() is report
+    assert report.cut == 1
+
+
+def test_hurry_ends_a_drain_and_only_asks(strategy: str) -> None:
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
+        with held(server.address):
+            drain = drain_meanwhile(server)
+
+            server.hurry()
+
+            assert drain.result().cut == 1
+
+
+def test_many_drains_at_once_get_one_report() -> None:
+    with serving(tcp().threaded().handler(greet)) as server:
+        ask(server.address, b"")
+
+        calls = [Call(server.drain) for _ in range(8)]
+        reports = [call.result() for call in calls]
+
+    assert isinstance(reports[0], DrainReport)
+    assert all(report is reports[0] for report in reports)
+
+
+def test_drain_ends_a_loop_that_has_only_just_started() -> None:
+    for _ in range(200):
+        server = tcp().handler(greet).build().start()
+
+        report = server.drain()
+
+        assert (report.finished, report.cut) == (0, 0)
+
+
+def test_stop_has_given_the_port_back_when_it_returns() -> None:
+    port = 0
+    for _ in range(100):
+        ready = ServerBuilder().udp(("127.0.0.1", port)).handler(lambda *_: None)
+        server = ready.build().start()
+        port = int(server.address.port)
+
+        server.stop()
+
+
+def test_drain_closes_the_listener_once_its_requests_have_ended() -> None:
+    dispatcher = FakeDispatcher()
+    client = FakeIncoming()
+    listener, stage = scripted(client)
+    server = stage.concurrency(dispatcher).handler(lambda *_: None).build()
+    server.handle_request()
+
+    drain = Call(lambda: server.drain(None))
+    wait_until(lambda: in_phase(server, Phase.DRAINING))
+    dispatcher.end_all()
+    report = drain.result()
+
+    assert (report.finished, report.cut) == (1, 0)
+    assert client.history == ["closed"]
+    assert listener.history == ["retired", "closed"]
+    assert dispatcher.history[-1] == "closed"
+
+
+def test_drain_gives_up_on_a_job_that_nothing_can_end() -> None:
+    dispatcher = FakeDispatcher()
+    client = FakeIncoming()
+    _, stage = scripted(client)
+    server = stage.concurrency(dispatcher).handler(lambda *_: None).build()
+    server.handle_request()
+
+    report = server.drain(0)
+
+    assert (report.finished, report.cut) == (0, 1)
+    assert client.history == ["cut"]
+    assert in_phase(server, Phase.CLOSED)
+    assert server.stats.active == 1
+
+
+def test_drain_cuts_a_client_for_whom_there_never_was_a_worker() -> None:
+    recorder = Recorder()
+    client = FakeIncoming()
+    _, stage = scripted(client)
+    refusing = FakeDispatcher(errors=[ResourceError(errno.EAGAIN, "no more")] * 1000)
+    server = stage.concurrency(refusing).observe(recorder).handler(lambda *_: None).build()
+    server.handle_request()
+
+    report = server.drain(0)
+
+    assert (report.finished, report.cut) == (0, 1)
+    assert client.history == ["closed"]
+    assert recorder.of(Closed)[0].outcome is Outcome.CUT
+    assert server.stats.active == 0
+
+
+def test_drain_serves_a_held_client_when_a_worker_is_there_in_time() -> None:
+    served = threading.Event()
+    client = FakeIncoming()
+    _, stage = scripted(client)
+    refusing = FakeDispatcher(errors=[ResourceError(errno.EAGAIN, "no more")])
+    server = stage.concurrency(refusing).handler(lambda *_: served.set()).build()
+    server.handle_request()
+
+    drain = Call(lambda: server.drain(None))
+    wait_until(lambda: refusing.jobs)
+    refusing.end_all()
+
+    assert drain.result().finished == 1
+    assert served.is_set()
+
+
+def test_drain_tells_its_events_in_order_with_what_runs_and_the_timeout() -> None:
+    recorder = Recorder()
+    stage = tcp().threaded().observe(recorder)
+    with serving(stage.handler(hold)) as server:
+        with held(server.address) as client:
+            drain = drain_meanwhile(server, 15.0)
+            client.shutdown(socket.SHUT_WR)
+            report = drain.result()
+
+    kinds = [type(event) for event in recorder.events]
+    assert kinds[0] is Listening
+    assert kinds.index(Draining) < kinds.index(Closed)
+    assert recorder.of(Draining) == [Draining(running=1, timeout=15.0)]
+    assert recorder.events[-1] == Stopped(report=report)

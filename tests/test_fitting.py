@@ -1,0 +1,205 @@
+"""Whether handler and policy fit the transport: refused where they are given, as types do."""
+
+import functools
+import http.server
+import re
+import socket
+import socketserver
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from acceptor import (
+    AllowAll,
+    BaseHandler,
+    ConfigurationError,
+    DatagramHandler,
+    HandlerMismatchError,
+    InetPeer,
+    Policy,
+    Server,
+    ServerBuilder,
+    StreamHandler,
+    Sync,
+    UnixPeer,
+    allow_groups,
+    allow_networks,
+    allow_users,
+    deny_networks,
+)
+
+# Without types: what the checkers would refuse is just what is tried here.
+builder: Any = ServerBuilder()
+tcp = builder.tcp(("127.0.0.1", 0))
+udp = builder.udp(("127.0.0.1", 0))
+unix = builder.unix_stream("@acceptor-never-bound")
+unixgram = builder.unix_datagram("@acceptor-never-bound")
+
+Step = Callable[[], object]
+
+
+class Stream(StreamHandler):
+    pass
+
+
+class Letters(DatagramHandler):
+    pass
+
+
+class ClassicStream(socketserver.StreamRequestHandler):
+    pass
+
+
+class ClassicLetters(socketserver.DatagramRequestHandler):
+    pass
+
+
+async def coroutine(request: object, client_address: object, server: object) -> None:
+    pass
+
+
+class AsyncObject:
+    async def __call__(self, request: object, client_address: object, server: object) -> None:
+        pass
+
+
+async def later(peer: object) -> bool:
+    return False
+
+
+STREAM_HANDLERS = [
+    Stream,
+    StreamHandler,
+    StreamHandler[socket.socket, Any],
+    functools.partial(Stream),
+    functools.partial(functools.partial(Stream)),
+    ClassicStream,
+    http.server.SimpleHTTPRequestHandler,
+    functools.partial(http.server.SimpleHTTPRequestHandler, directory="/"),
+]
+DATAGRAM_HANDLERS = [
+    Letters,
+    DatagramHandler,
+    DatagramHandler[Any],
+    functools.partial(Letters),
+    ClassicLetters,
+]
+
+
+@pytest.mark.parametrize("stage", [udp, unixgram], ids=["udp", "unixgram"])
+@pytest.mark.parametrize("handler", STREAM_HANDLERS, ids=str)
+def test_stream_handler_is_refused_on_datagrams(stage: Any, handler: object) -> None:
+    with pytest.raises(HandlerMismatchError, match=r"serves connections, but .* datagrams; use a"):
+        stage.handler(handler)
+
+
+@pytest.mark.parametrize("stage", [tcp, unix], ids=["tcp", "unix"])
+@pytest.mark.parametrize("handler", DATAGRAM_HANDLERS, ids=str)
+def test_datagram_handler_is_refused_on_streams(stage: Any, handler: object) -> None:
+    with pytest.raises(HandlerMismatchError, match=r"serves datagrams, but .* connections; use a"):
+        stage.handler(handler)
+
+
+def test_handler_that_does_not_fit_is_refused_in_the_place_of_one_that_did() -> None:
+    with pytest.raises(HandlerMismatchError, match="Letters serves datagrams"):
+        tcp.handler(Stream).handler(Letters)
+
+
+@pytest.mark.parametrize("stage", [tcp, udp, unix, unixgram])
+def test_handler_for_any_request_fits_everywhere(stage: Any) -> None:
+    assert isinstance(stage.handler(BaseHandler).build(), Server)
+
+
+@pytest.mark.parametrize("handler", STREAM_HANDLERS, ids=str)
+def test_stream_handlers_fit_streams(handler: object) -> None:
+    assert isinstance(unix.handler(handler).build(), Server)
+
+
+@pytest.mark.parametrize("handler", [coroutine, functools.partial(coroutine), AsyncObject()])
+def test_coroutine_function_is_refused_as_a_handler(handler: object) -> None:
+    with pytest.raises(HandlerMismatchError, match=r"coroutine .*plain function"):
+        tcp.handler(handler)
+
+
+@pytest.mark.parametrize("handler", [None, 3, "handler", Stream.__name__, object()], ids=str)
+def test_what_is_not_callable_is_refused_as_a_handler(handler: object) -> None:
+    with pytest.raises(HandlerMismatchError, match="must be callable with"):
+        tcp.handler(handler)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        lambda: None,
+        lambda request: None,
+        lambda request, client_address: None,
+        lambda request, client_address, server, more: None,
+        lambda request, client_address, server, *, more: None,
+        functools.partial(lambda request, client_address, server: None, 1),
+        functools.partial(cast("Any", Stream), misspelt=1),
+        object,
+    ],
+    ids=range(8),
+)
+def test_handler_of_another_number_of_arguments_is_refused(handler: object) -> None:
+    with pytest.raises(
+        HandlerMismatchError, match=r"cannot be called with \(request, client_address, server\): ."
+    ):
+        tcp.handler(handler)
+
+
+CREDENTIALS: dict[str, Policy[UnixPeer]] = {
+    "users": allow_users(0),
+    "groups": allow_groups(0),
+    "~": ~allow_users(0),
+    "|": allow_users(0) | allow_groups(0),
+    "& with a function": (lambda peer: True) & allow_users(0),
+    "deep": AllowAll() & ~(AllowAll() | ~allow_users(0)),
+}
+NETWORKS: dict[str, Policy[InetPeer]] = {
+    "allow": allow_networks("::/0"),
+    "deny": deny_networks("::/0"),
+    "&": allow_networks("::/0") & AllowAll(),
+    "| with a function": allow_networks("::/0") | (lambda peer: True),
+    "deep": AllowAll() | ~(AllowAll() & ~allow_networks("::/0")),
+}
+
+
+@pytest.mark.parametrize("stage", [tcp, udp, tcp.handler(Stream)])
+@pytest.mark.parametrize("policy", CREDENTIALS.values(), ids=CREDENTIALS)
+def test_policy_for_credentials_is_refused_on_the_internet(stage: Any, policy: object) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"judges UnixPeer, but .* clients are IPv4Peer or IPv6Peer"
+    ):
+        stage.access(policy)
+
+
+@pytest.mark.parametrize("stage", [unix, unixgram, unix.handler(Stream)])
+@pytest.mark.parametrize("policy", NETWORKS.values(), ids=NETWORKS)
+def test_policy_for_networks_is_refused_on_unix_sockets(stage: Any, policy: object) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"judges IPv4Peer or IPv6Peer, but .* clients are UnixPeer"
+    ):
+        stage.access(policy)
+
+
+def test_policies_fit_where_their_peers_are() -> None:
+    for of_users in CREDENTIALS.values():
+        unix.access(of_users)
+    for of_networks in NETWORKS.values():
+        tcp.access(of_networks)
+        udp.access(of_networks)
+
+
+@pytest.mark.parametrize("policy", [None, True, "10.0.0.0/8", AllowAll, Sync()], ids=str)
+def test_what_is_no_policy_is_refused(policy: object) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(f"got {policy!r}")):
+        tcp.access(policy)
+
+
+@pytest.mark.parametrize("policy", [later, functools.partial(later)])
+def test_coroutine_function_is_refused_as_a_policy(policy: object) -> None:
+    # It would return a coroutine, which is true, and so let everybody in.
+    with pytest.raises(ConfigurationError, match="coroutine"):
+        tcp.access(policy)
