@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks.contestants import STRATEGIES, TRANSPORTS
+from benchmarks.work import STRATEGIES, TRANSPORTS
 from benchmarks.load import load
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -27,7 +27,7 @@ class Measured:
 
 def measure(who: str, transport: str, strategy: str, clients: int, seconds: float) -> Measured:
     """Start a server, load it, end it."""
-    command = [sys.executable, "-m", "benchmarks.contestants", who, transport, strategy]
+    command = [sys.executable, "-m", f"benchmarks.{who}", transport, strategy]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

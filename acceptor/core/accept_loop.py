@@ -109,26 +109,21 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         Raises:
             Exception: The listener or the dispatcher is broken; not a client, not the handler.
         """
-        while not self._interrupted:
+        while not (self._orders.ending or self._retired):
             self._turn(None, BURST)
 
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds."""
         deadline = Deadline.after(timeout)
-        while not self._interrupted:
+        while not (self._orders.ending or self._retired):
             if self._turn(deadline.remaining(), 1):
                 return True
             if deadline.passed:
                 break
         return False
 
-    @property
-    def _interrupted(self) -> bool:
-        return self._orders.ending or self._retired
-
     def _turn(self, timeout: float | None, most: int) -> int:
-        pause = self._backoff.remaining()
-        if pause:
+        if self._backoff.attempts and (pause := self._backoff.remaining()):
             self.waiter.wait(pause if timeout is None else min(pause, timeout), -1)
         elif self._held is not None:
             self._submit_held()
@@ -140,21 +135,16 @@ class AcceptLoop(Generic[RequestT, PeerT]):
 
     def _accept_up_to(self, most: int) -> int:
         taken = 0
-        while taken < most and self._may_accept():
-            incoming = self._accept()
-            if incoming is None:
-                break
+        orders = self._orders
+        while (
+            taken < most
+            and not (orders.ending or orders.paused or self._held is not None)
+            and self.admission.has_room()
+            and (incoming := self._accept()) is not None
+        ):
             taken += 1
             self._admit(incoming)
         return taken
-
-    def _may_accept(self) -> bool:
-        return (
-            not self._interrupted
-            and not self._orders.paused
-            and self._held is None
-            and self.admission.has_room()
-        )
 
     def _accept(self) -> Incoming[RequestT, PeerT] | None:
         # Under the lock, so that the port is never closed, and its number used again, between
@@ -174,11 +164,13 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         return incoming
 
     def _admit(self, incoming: Incoming[RequestT, PeerT]) -> None:
-        refusal = self._refusal(incoming.peer)
-        if refusal is not None:
-            self.admission.refuse()
-            self._report(refusal)
-            incoming.close(patient=False)
+        error = None
+        try:
+            allowed = self._policy.allows(incoming.peer)
+        except Exception as raised:
+            allowed, error = False, raised
+        if not allowed:
+            self._refuse(incoming, error)
             return
         job = ServeRequest(incoming, self._handle, self._report, self.admission)
         self.admission.enter(job)
@@ -186,13 +178,11 @@ class AcceptLoop(Generic[RequestT, PeerT]):
             self._report(Accepted(peer=incoming.peer))
         self._submit(job)
 
-    def _refusal(self, peer: PeerT) -> Refused | None:
-        try:
-            if self._policy.allows(peer):
-                return None
-        except Exception as error:
-            return Refused(peer=peer, reason="the access policy failed", error=error)
-        return Refused(peer=peer, reason=f"denied by {self._policy!r}")
+    def _refuse(self, incoming: Incoming[RequestT, PeerT], error: Exception | None) -> None:
+        reason = "the access policy failed" if error else f"denied by {self._policy!r}"
+        self.admission.refuse()
+        self._report(Refused(peer=incoming.peer, reason=reason, error=error))
+        incoming.close(patient=False)
 
     def _submit(self, job: ServeRequest[RequestT, PeerT]) -> None:
         try:

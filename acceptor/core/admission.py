@@ -23,7 +23,10 @@ class Admission:
     _running: set[Job] = attrs.field(factory=set[Job], init=False, repr=False)
     _accepted: int = attrs.field(default=0, init=False)
     _refused: int = attrs.field(default=0, init=False)
-    _ended: Counter[Outcome] = attrs.field(factory=Counter[Outcome], init=False, repr=False)
+    _finished: int = attrs.field(default=0, init=False)
+    _ended_otherwise: Counter[Outcome] = attrs.field(
+        factory=Counter[Outcome], init=False, repr=False
+    )
     _awaited: bool = attrs.field(default=False, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -55,7 +58,10 @@ class Admission:
         """Give a job's slot back; a second call for the same job is an error of ours."""
         with self._lock:
             self._running.remove(job)
-            self._ended[outcome] += 1
+            if outcome is Outcome.FINISHED:
+                self._finished += 1
+            else:
+                self._ended_otherwise[outcome] += 1
             awaited, self._awaited = self._awaited, False
         if awaited:
             self._wake()
@@ -73,10 +79,11 @@ class Admission:
     def stats(self) -> Stats:
         """Return all counters as they stand at one moment."""
         with self._lock:
-            counts = {outcome.name.lower(): n for outcome, n in self._ended.items()}
+            counts = {kind.name.lower(): n for kind, n in self._ended_otherwise.items()}
             return Stats(
                 accepted=self._accepted,
                 refused=self._refused,
                 active=len(self._running),
+                finished=self._finished,
                 **counts,
             )

@@ -1,6 +1,6 @@
 """The contracts between the parts. This file depends on no part; every part depends on it."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -218,22 +218,20 @@ class AccessPolicy(Protocol[PeerT_contra]):
         """
 
 
-class RequestHandler(ABC):
+class RequestHandler:
     """What a handler may return to have its life run: `setup`, `handle`, `finish`.
 
-    A base class and not a protocol: what a handler function returns by chance is not run.
+    A plain base class and not a protocol: what a handler function returns by chance is not run,
+    and the look at it costs each request nothing.
     """
 
     __slots__ = ()
 
-    @abstractmethod
     def setup(self) -> None:
-        """Prepare; if it raises, neither `handle` nor `finish` is called."""
+        """Prepare; if it raises, neither `handle` nor `finish` is called. Does nothing here."""
 
-    @abstractmethod
     def handle(self) -> None:
-        """Serve the request."""
+        """Serve the request. Does nothing here."""
 
-    @abstractmethod
     def finish(self) -> None:
-        """Tidy up; runs whenever `setup` has succeeded."""
+        """Tidy up; runs whenever `setup` has succeeded. Does nothing here."""

@@ -42,8 +42,14 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     def serve(self, *, patient: bool) -> Outcome:
         """Run handshake, handler and close; whatever they raise is the outcome."""
         self._thread = threading.get_ident()
+        incoming = self.incoming
         try:
-            return self._converse()
+            try:
+                request = incoming.handshake(HANDSHAKE_TIMEOUT)
+            except Exception as error:
+                self._report(HandshakeFailed(peer=incoming.peer, error=error))
+                return Outcome.HANDSHAKE_FAILED
+            self._handle(request, incoming.peer)
         except BaseException as error:
             outcome = self._judge(error)
             # Ctrl-C is meant for the program, not for the request it happened to meet.
@@ -51,15 +57,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
                 raise
             return outcome
         finally:
-            self.incoming.close(patient=patient and not self._was_cut)
-
-    def _converse(self) -> Outcome:
-        try:
-            request = self.incoming.handshake(HANDSHAKE_TIMEOUT)
-        except Exception as error:
-            self._report(HandshakeFailed(peer=self.incoming.peer, error=error))
-            return Outcome.HANDSHAKE_FAILED
-        self._handle(request, self.incoming.peer)
+            incoming.close(patient=patient and not self._was_cut)
         return Outcome.CUT if self._was_cut else Outcome.FINISHED
 
     def _judge(self, error: BaseException) -> Outcome:

@@ -55,7 +55,7 @@ class UnixPeer(_Pair):
     ) -> Self:
         """Make the pair from the path, or from the credentials of a socket without one."""
         host = path or ("unix:" if uid is None else f"unix:pid={pid},uid={uid},gid={gid}")
-        self = super().__new__(cls, host, 0)
+        self = tuple.__new__(cls, (host, 0))  # one step for each accept, where `super` takes three
         self.path, self.pid, self.uid, self.gid = path, pid, uid, gid
         return self
 
@@ -79,7 +79,7 @@ def inet_peer(sockaddr: tuple[Any, ...]) -> InetPeer:
     An IPv4 client of a dual-stack socket is seen as the IPv4 client it is, never as `::ffff:…`.
     """
     if len(sockaddr) == 2:
-        return IPv4Peer(*sockaddr)
+        return tuple.__new__(IPv4Peer, sockaddr)
     host, port, _flowinfo, scope_id = sockaddr
     if host.startswith(_MAPPED_PREFIX) and "." in host:
         return IPv4Peer(host[len(_MAPPED_PREFIX) :], port)

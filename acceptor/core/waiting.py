@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from acceptor.core.polling import Poller, best_poller
+from acceptor.core.polling import READABLE, Poller, best_poller
 
 _LOOK_UP: Final = b"\0"
 _END: Final = b"\1"
@@ -49,7 +49,7 @@ class Waiter:
         if port != self._port:
             self._turn_to(port)
         client = False
-        for fd in self._poller.poll(timeout):
+        for fd, _ in self._poller.poll(timeout):
             if fd == port:
                 client = True
             elif fd in self._callbacks:  # not unwatched by the callback before it
@@ -58,20 +58,21 @@ class Waiter:
 
     def _turn_to(self, port: int) -> None:
         if self._port >= 0:
-            self._poller.remove(self._port)
+            with contextlib.suppress(OSError, ValueError):  # closed, and thereby removed
+                self._poller.unregister(self._port)
         self._port = port
         if port >= 0:
-            self._poller.add(port)
+            self._poller.register(port, READABLE)
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back during a wait, whenever the descriptor is readable."""
-        self._poller.add(fd)
+        self._poller.register(fd, READABLE)
         self._callbacks[fd] = on_readable
 
     def unwatch(self, fd: int) -> None:
         """End a watch; before the descriptor is closed."""
         del self._callbacks[fd]
-        self._poller.remove(fd)
+        self._poller.unregister(fd)
 
     def wake(self) -> None:
         """End the current or the next wait."""

@@ -26,12 +26,3 @@ class BaseHandler(RequestHandler, Generic[RequestT, PeerT]):
         self.request = request
         self.client_address = client_address
         self.server = server
-
-    def setup(self) -> None:
-        """Prepare; does nothing here."""
-
-    def handle(self) -> None:
-        """Serve the request; does nothing here."""
-
-    def finish(self) -> None:
-        """Tidy up; does nothing here."""

@@ -1,9 +1,9 @@
 """What all datagram listeners share: receiving one datagram, and answering it."""
 
 import errno
-import select
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
@@ -28,22 +28,23 @@ _UNDELIVERABLE: Final = frozenset(
 
 # How long an answer waits for room in a full queue.
 SEND_SECONDS: Final = 1.0
+_SEND_PAUSE: Final = 0.005  # seconds between two attempts
 
 MAX_DATAGRAM_SIZE: Final = 65_535  # nothing longer fits into UDP's length field; RFC 768
+
+# As a number: the enum's own `&` takes longer than receiving the datagram.
+_MSG_TRUNC: Final = int(getattr(socket, "MSG_TRUNC", 1))
 
 Ancillary = list[tuple[int, int, bytes]]
 
 
 @attrs.define(eq=False)
-class DatagramIncoming(Incoming[Datagram, PeerT], Generic[PeerT]):
-    """One received datagram. There is no connection, so nothing to close or to cut."""
-
-    _datagram: Datagram
-    peer: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
+class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
+    """A datagram on its way to the handler. There is no connection to close or to cut."""
 
     def handshake(self, timeout: float) -> Datagram:
         """Return the datagram: there is nothing to negotiate."""
-        return self._datagram
+        return self
 
     def outcome_of(self, error: BaseException) -> Outcome | None:
         """Return None: no error of a handler is the doing of a datagram's sender."""
@@ -73,18 +74,22 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
     _local_host_of: Callable[[Ancillary], str | None] = attrs.field(default=lambda ancillary: None)
     _forget: Callable[[], object] = attrs.field(default=lambda: None, alias="forget")
     _retired: bool = attrs.field(default=False, init=False)
+    _receive: Callable[[int, int], tuple[bytes, Ancillary, int, Any]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)
+        self._receive = _receiver(self._socket)
 
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 once no more datagrams are taken."""
         return -1 if self._retired else self._socket.fileno()
 
-    def accept(self) -> DatagramIncoming[PeerT] | None:
+    def accept(self) -> ReceivedDatagram | None:
         """Receive one datagram; None if there is none."""
         try:
-            payload, ancillary, truncated, sockaddr = self._receive()
+            payload, ancillary, flags, sockaddr = self._receive(
+                self._max_size, self._ancillary_size
+            )
         except BlockingIOError:
             return None
         except OSError as error:
@@ -92,46 +97,37 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
             if error.errno in _UNDELIVERABLE:
                 return None
             raise
-        peer = self._peer_of(sockaddr)
         local = self._local_host_of(ancillary) if ancillary else None
-        return DatagramIncoming(Datagram(payload, peer, truncated, local, send=self._send), peer)
-
-    if sys.platform == "win32":
-
-        def _receive(self) -> tuple[bytes, Ancillary, bool, Any]:
-            # No recvmsg: receive all that UDP can carry, and cut it here.
-            payload, sockaddr = self._socket.recvfrom(MAX_DATAGRAM_SIZE)
-            return payload[: self._max_size], [], len(payload) > self._max_size, sockaddr
-
-    else:
-
-        def _receive(self) -> tuple[bytes, Ancillary, bool, Any]:
-            payload, ancillary, flags, sockaddr = self._socket.recvmsg(
-                self._max_size, self._ancillary_size
-            )
-            return payload, ancillary, bool(flags & socket.MSG_TRUNC), sockaddr
+        truncated = flags & _MSG_TRUNC != 0
+        return ReceivedDatagram(payload, self._peer_of(sockaddr), truncated, local, send=self._send)
 
     def _send(self, datagram: Datagram, payload: bytes) -> bool:
         destination, ancillary = self._way_back(datagram)
-        try:
+        until = 0.0
+        while True:
             try:
-                self._send_once(payload, ancillary, destination)
+                if sys.platform != "win32" and ancillary:
+                    self._socket.sendmsg((payload,), ancillary, 0, destination)
+                else:
+                    self._socket.sendto(payload, destination)
             except BlockingIOError:
-                select.select((), (self._socket,), (), SEND_SECONDS)
-                self._send_once(payload, ancillary, destination)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            if error.errno in _UNDELIVERABLE:
-                return False
-            raise
-        return True
+                until = until or time.monotonic() + SEND_SECONDS
+                if not self._wait_for_room(until - time.monotonic()):
+                    return False
+            except OSError as error:
+                if error.errno in _UNDELIVERABLE:
+                    return False
+                raise
+            else:
+                return True
 
-    def _send_once(self, payload: bytes, ancillary: Ancillary, destination: Any) -> None:
-        if sys.platform != "win32" and ancillary:
-            self._socket.sendmsg((payload,), ancillary, 0, destination)
-        else:
-            self._socket.sendto(payload, destination)
+    def _wait_for_room(self, seconds: float) -> bool:
+        if seconds <= 0:
+            return False
+        # A Unix socket is writable as soon as its own buffer has room, even if the receiver's
+        # queue is full; so wait a little and try again.
+        time.sleep(min(seconds, _SEND_PAUSE))
+        return True
 
     def retire(self) -> None:
         """Take no more datagrams; the socket stays open for the answers."""
@@ -146,3 +142,17 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
 
     def release(self) -> None:
         """Keep the socket: the child needs it to answer, and ends soon."""
+
+
+def _receiver(
+    sock: socket.socket,
+) -> Callable[[int, int], tuple[bytes, Ancillary, int, Any]]:
+    if sys.platform != "win32":
+        return sock.recvmsg
+
+    def receive(size: int, ancillary_size: int) -> tuple[bytes, Ancillary, int, Any]:
+        # No recvmsg: receive all that UDP can carry, and cut it here.
+        payload, sockaddr = sock.recvfrom(MAX_DATAGRAM_SIZE)
+        return payload[:size], [], _MSG_TRUNC if len(payload) > size else 0, sockaddr
+
+    return receive

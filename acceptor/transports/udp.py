@@ -89,7 +89,7 @@ def udp_listener(sock: socket.socket, max_datagram_size: int) -> DatagramListene
         address,
         max_datagram_size,
         inet_peer,
-        _WayBack(sock.family),
+        _WayBack(sock.family) if wildcard or sock.family == socket.AF_INET6 else _straight_back,
         _ask_for_local_address(sock) if wildcard else 0,
         _local_host,
     )
@@ -123,6 +123,10 @@ def _local_host(ancillary: Ancillary) -> str | None:
     return None
 
 
+def _straight_back(datagram: Datagram) -> tuple[Any, Ancillary]:
+    return datagram.peer, []
+
+
 @attrs.frozen
 class _WayBack:
     """Says where an answer goes and from which of our addresses."""
@@ -131,9 +135,9 @@ class _WayBack:
 
     def __call__(self, datagram: Datagram) -> tuple[Any, Ancillary]:
         """Return the destination and the ancillary data of an answer."""
-        host, port = datagram.peer
         if self._family == socket.AF_INET:
-            return (host, port), self._from_ipv4(datagram.local_host)
+            return datagram.peer, self._from_ipv4(datagram.local_host)
+        host, port = datagram.peer
         mapped = isinstance(datagram.peer, IPv4Peer)
         destination = (f"::ffff:{host}" if mapped else host, port)
         return destination, self._from_ipv6(datagram.local_host)
