@@ -29,28 +29,6 @@ def serving(ready: Ready[Any, Any]) -> Generator[Server[Any, Any], None, None]:
         server.stop()
 
 
-@contextlib.contextmanager
-def serving_in_child(ready: Ready[Any, Any]) -> Generator[Any, None, None]:
-    """Serve in a child process, in its main thread as a program would; yield the address.
-
-    For the fork strategy: the child has no other threads.
-    """
-    server = ready.build().listen()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            server.run(grace=5.0)
-        finally:
-            os._exit(0)
-    address = server.address
-    server._opened("test").listener.release()  # the child's port alone stays
-    try:
-        yield address
-    finally:
-        os.kill(pid, 15)
-        os.waitpid(pid, 0)
-
-
 def connect(address: Any) -> socket.socket:
     """Connect to a stream server's `server.address`, TCP or Unix; the caller closes."""
     path = getattr(address, "path", None)

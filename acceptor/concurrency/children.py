@@ -170,10 +170,13 @@ if sys.platform != "win32":
                     self._reap(child, os.WNOHANG)
 
         def close(self) -> None:
-            """Forget children that no signal could end; close their descriptors."""
+            """Give up on children that no signal could end."""
+            for child in list(self._children.values()):
+                self._reap(child, os.WNOHANG)
             for child in self._children.values():
                 if child.watch >= 0:
                     os.close(child.watch)
+                child.job.end(Outcome.CUT)
             self._children.clear()
 
     def _outcome(child: _Child, status: int) -> Outcome:

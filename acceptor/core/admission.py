@@ -71,6 +71,10 @@ class Admission:
         with self._lock:
             self._refused += 1
 
+    def runs_in(self, thread: int) -> bool:
+        """Whether the thread with this identity serves a request now."""
+        return any(job.runs_in(thread) for job in self.running())
+
     def running(self) -> list[Job]:
         """Return the jobs that hold a slot now."""
         with self._lock:

@@ -16,6 +16,11 @@ DRAIN_TIMEOUT: Final = 8.0  # seconds
 CUT_PATIENCE: Final = 0.05  # seconds
 
 
+# How long a driver that is in no handler may take to leave: it is between two steps of the loop,
+# such as a fork on a busy machine.
+LEAVE_PATIENCE: Final = 5.0  # seconds
+
+
 def drain(
     loop: AcceptLoop[Any, Any], seat: Seat, report: Reporter, timeout: float | None
 ) -> DrainReport:
@@ -26,12 +31,15 @@ def drain(
     other requests are.
     """
     began = time.monotonic()
+    if loop.waiter.is_inherited:  # by a child that the program forked: all of it is the parent's
+        loop.listener.release()
+        return DrainReport(finished=0, cut=0, elapsed=0.0)
     deadline = Deadline.after(timeout)
     loop.retire()
     loop.waiter.wake()
     before = loop.admission.stats()
     report(Draining(running=before.active, timeout=timeout))
-    if seat.wait_until_free(deadline, heed_hurry=True):
+    if seat.wait_until_free(deadline, heed_hurry=True) or _driver_leaves(loop, seat):
         loop.wait_until_idle(deadline, heed_hurry=True)
     after = loop.admission.stats()
     cut = loop.cut(CUT_PATIENCE)
@@ -44,3 +52,16 @@ def drain(
         cut=cut,
         elapsed=time.monotonic() - began,
     )
+
+
+def _driver_leaves(loop: AcceptLoop[Any, Any], seat: Seat) -> bool:
+    """Wait for a driver in the middle of a step; False if a handler holds it."""
+    end = Deadline.after(LEAVE_PATIENCE)
+    while not end.passed:
+        driver = seat.driver
+        if driver is None:
+            return True
+        if loop.admission.runs_in(driver):
+            return False
+        seat.wait_until_free(Deadline.after(CUT_PATIENCE), heed_hurry=False)
+    return False

@@ -144,8 +144,8 @@ class Job(Protocol):
         """Let go of this process's copy of the client; a child serves it."""
 
     @abstractmethod
-    def runs_here(self) -> bool:
-        """Whether the calling thread is the one that serves it."""
+    def runs_in(self, thread: int) -> bool:
+        """Whether the thread with this identity is the one that serves it."""
 
 
 class Workplace(Protocol):

@@ -83,9 +83,9 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         """Let go of this process's copy of the client; a child serves it."""
         self.incoming.release()
 
-    def runs_here(self) -> bool:
-        """Whether the calling thread is the one that serves it."""
-        return self._thread == threading.get_ident()
+    def runs_in(self, thread: int) -> bool:
+        """Whether the thread with this identity is the one that serves it."""
+        return self._thread == thread
 
 
 def _in_main_thread() -> bool:

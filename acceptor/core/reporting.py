@@ -51,7 +51,8 @@ def log_event(event: Event) -> None:
         case Listening(address=address):
             LOGGER.info("listening on %s", address)
         case Draining(running=running, timeout=timeout):
-            LOGGER.info("draining %d requests, timeout %s s", running, timeout)
+            limit = "no limit" if timeout is None else f"{timeout:.1f} s"
+            LOGGER.info("draining: %d requests, %s", running, limit)
         case Stopped(report=report):
             LOGGER.info("stopped: %d finished, %d cut", report.finished, report.cut)
 

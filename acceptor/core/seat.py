@@ -20,29 +20,25 @@ class Seat:
 
     _orders: Orders
     changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
-    _driver: int | None = attrs.field(default=None, init=False)  # a thread's identity
+    driver: int | None = attrs.field(default=None, init=False)
+    """Identity of the thread that drives the loop; None if none does."""
 
     @property
     def is_free(self) -> bool:
         """Whether no thread drives the loop."""
-        return self._driver is None
-
-    @property
-    def is_mine(self) -> bool:
-        """Whether the calling thread drives the loop."""
-        return self._driver == threading.get_ident()
+        return self.driver is None
 
     def promise(self) -> None:
         """Keep the seat for a thread that will `take` it; the caller holds `changed`."""
-        self._driver = _PROMISED
+        self.driver = _PROMISED
 
     def take(self) -> None:
         """Sit down; the caller has made sure, under `changed`, that the seat is free or its own."""
-        self._driver = threading.get_ident()
+        self.driver = threading.get_ident()
 
     def leave(self) -> None:
         """Get up; the caller holds `changed`."""
-        self._driver = None
+        self.driver = None
         self.changed.notify_all()
 
     def wait_until_free(self, deadline: Deadline, *, heed_hurry: bool) -> bool:

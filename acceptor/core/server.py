@@ -14,7 +14,7 @@ from acceptor.core.accept_loop import AcceptLoop, Orders
 from acceptor.core.admission import Admission
 from acceptor.core.deadlines import check_timeout
 from acceptor.core.drain import DRAIN_TIMEOUT, drain
-from acceptor.core.errors import SelfWaitError
+from acceptor.core.errors import LifecycleError, SelfWaitError
 from acceptor.core.events import DrainReport, Listening, Stats, Stopped
 from acceptor.core.interfaces import AccessPolicy, Concurrency, RequestHandler, Transport
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
@@ -170,6 +170,11 @@ class Server(Generic[RequestT_co, PeerT_co]):
         if self.phase is Phase.NEW:
             self.listen()
         self._report.look_who_listens()
+        if self._opened(act).waiter.is_inherited:
+            raise LifecycleError(
+                f"cannot {act}: the server was opened before this process was forked; listen "
+                "after the fork, or hand the bound socket to socket() in each process"
+            )
         with self._seat.changed:
             if not self._seat.is_free:
                 raise refusal(act, self.phase)
@@ -300,8 +305,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
         return self._close(0.0)
 
     def _refuse_to_wait_for_itself(self, act: str) -> None:
-        jobs = [] if self._loop is None else self._loop.admission.running()
-        if self._seat.is_mine or any(job.runs_here() for job in jobs):
+        me = threading.get_ident()
+        if self._seat.driver == me or (self._loop and self._loop.admission.runs_in(me)):
             raise SelfWaitError(
                 f"cannot {act} here: the calling thread is one that would be waited for; "
                 "call shutdown(), which only asks"

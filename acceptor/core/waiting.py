@@ -41,6 +41,11 @@ class Waiter:
     def __attrs_post_init__(self) -> None:
         self.watch(self._ends[0].fileno(), self._read_wake_ups)
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a forked child's copy of what its parent waits with."""
+        return os.getpid() != self._pid
+
     def wait(self, timeout: float | None, port: int) -> bool:
         """Sleep until something happens; say whether a client waits at the port.
 
@@ -80,7 +85,7 @@ class Waiter:
 
     def ask_to_end(self) -> None:
         """Have `on_end_asked` called where the loop runs, even if that is the parent process."""
-        if os.getpid() != self._pid:
+        if self.is_inherited:
             self._send(_END)
         else:
             self.on_end_asked()

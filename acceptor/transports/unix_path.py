@@ -74,11 +74,12 @@ class OwnedFile:
 
     path: str  # absolute, so that a later change of folder does not matter
     identity: tuple[int, int]  # device and inode
+    creator: int = attrs.field(factory=os.getpid)  # a forked child's copy is not the owner
 
     def remove(self) -> None:
         """Remove the file unless somebody has put another in its place."""
         with contextlib.suppress(OSError):
-            if _identity(self.path) == self.identity:
+            if os.getpid() == self.creator and _identity(self.path) == self.identity:
                 os.unlink(self.path)
 
 
