@@ -18,7 +18,7 @@ def host_and_port(address: Any) -> tuple[str, int]:
     if not isinstance(address, tuple) or len(address) not in (2, 4):
         raise EndpointError(f"an address must be a tuple (host, port), got {address!r}")
     host, port = address[:2]
-    if len(address) == 4 and address[3] and "%" not in host:
+    if len(address) == 4 and address[3] and isinstance(host, str) and "%" not in host:
         host = f"{host}%{address[3]}"
     return host, port
 

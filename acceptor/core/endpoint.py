@@ -1,8 +1,9 @@
 """What to listen on, as a value and as text, such as `tcp://127.0.0.1:80`."""
 
 import ipaddress
+import os
 from typing import Final, TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 import attrs
 
@@ -70,7 +71,7 @@ class UnixEndpoint:
     path: str = attrs.field(validator=_check_path)
 
     def __str__(self) -> str:
-        return f"unix://{quote(self.path, safe='/@')}"
+        return f"unix://{quote(os.fsencode(self.path), safe='/@')}"
 
 
 @attrs.frozen
@@ -80,7 +81,7 @@ class UnixgramEndpoint:
     path: str = attrs.field(validator=_check_path)
 
     def __str__(self) -> str:
-        return f"unixgram://{quote(self.path, safe='/@')}"
+        return f"unixgram://{quote(os.fsencode(self.path), safe='/@')}"
 
 
 Endpoint: TypeAlias = TcpEndpoint | UdpEndpoint | UnixEndpoint | UnixgramEndpoint
@@ -113,10 +114,16 @@ def parse_endpoint(text: str) -> Endpoint:
 
 def _host_and_port(rest: str, text: str) -> tuple[str, int]:
     host, separator, port = rest.rpartition(":")
-    if not separator or host.count("[") != host.count("]") or port.endswith("]"):
+    if host.startswith("[") and port.endswith("]"):
+        separator = ""  # the colon was one of the address
+    elif (host + port).count("[") != (host + port).count("]"):
+        raise EndpointError(f"the brackets of endpoint {text!r} do not match")
+    if not separator:
         raise EndpointError(f"no port in endpoint {text!r}; add one, ':0' lets the system choose")
     if not (port.isascii() and port.isdigit()):
         raise EndpointError(f"port {port!r} in endpoint {text!r} is not a number")
+    if len(port) > 5:
+        raise EndpointError(f"port must be between 0 and 65535, got {port}")
     if host.startswith("[") and host.endswith("]"):
         return _ipv6(host[1:-1], text), int(port)
     if ":" in host:
@@ -140,4 +147,4 @@ def _path(rest: str, text: str) -> str:
             f"path {rest!r} in endpoint {text!r} must be absolute (unix:///run/it.sock) "
             "or abstract (unix://@name)"
         )
-    return unquote(rest)
+    return os.fsdecode(unquote_to_bytes(rest))

@@ -59,6 +59,16 @@ class UnixPeer(_Pair):
         self.path, self.pid, self.uid, self.gid = path, pid, uid, gid
         return self
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, UnixPeer):
+            return self.__getnewargs__() == other.__getnewargs__()
+        return tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = _Pair.__hash__
+
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.path, self.pid, self.uid, self.gid
 
@@ -91,4 +101,6 @@ def unix_path(sockaddr: str | bytes | None) -> str:
     if not sockaddr:
         return ""
     text = sockaddr.decode("utf-8", "surrogateescape") if isinstance(sockaddr, bytes) else sockaddr
+    if text.startswith("@"):  # a file in the current folder, and no abstract name
+        return f"./{text}"
     return "@" + text[1:] if text.startswith("\0") else text

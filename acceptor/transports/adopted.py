@@ -13,7 +13,7 @@ from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import Peer, UnixPeer, inet_peer, unix_path
 from acceptor.transports.credentials import unix_peer
 from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE
-from acceptor.transports.inet import check_size, naming
+from acceptor.transports.inet import check_limit, naming
 from acceptor.transports.stream import StreamListener
 from acceptor.transports.tcp import LARGEST_BACKLOG, tcp_peer
 from acceptor.transports.udp import udp_listener
@@ -37,7 +37,17 @@ def socket_kind(given: socket.socket | int) -> socket.SocketKind:
         name = sock.getsockname()
         if not (name if sock.family == AF_UNIX else name[1]):
             raise ConfigurationError(f"the socket is not bound; bind it first: {sock!r}")
+        if kind == socket.SOCK_STREAM and _is_connected(sock):
+            raise ConfigurationError(f"the socket is connected, so it takes no clients: {sock!r}")
         return socket.SocketKind(kind)
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -51,7 +61,7 @@ def _borrowed(given: socket.socket | int) -> Generator[socket.socket, None, None
         raise ConfigurationError(f"expected a socket or its descriptor, got {given!r}")
     try:
         sock = socket.socket(fileno=given)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"descriptor {given} is no open socket: {error}") from error
     try:
         yield sock
@@ -59,8 +69,15 @@ def _borrowed(given: socket.socket | int) -> Generator[socket.socket, None, None
         sock.detach()
 
 
-def _taken(given: socket.socket | int) -> socket.socket:
-    return given if isinstance(given, socket.socket) else socket.socket(fileno=given)
+@contextlib.contextmanager
+def _taken(given: socket.socket | int) -> Generator[socket.socket, None, None]:
+    sock = given if isinstance(given, socket.socket) else socket.socket(fileno=given)
+    try:
+        yield sock
+    except BaseException:
+        if sock is not given:
+            sock.detach()
+        raise
 
 
 @attrs.frozen(kw_only=True)
@@ -77,8 +94,7 @@ class AdoptedStreamTransport(Transport[socket.socket, Peer]):
 
     def listen(self) -> Listener[socket.socket, Peer]:
         """Make a listener of the socket; let it listen if it does not yet."""
-        with naming(f"the given socket {self.source!r}"):
-            sock = _taken(self.source)
+        with naming(f"the given socket {self.source!r}"), _taken(self.source) as sock:
             if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 sock.listen(LARGEST_BACKLOG)
             name = sock.getsockname()
@@ -95,13 +111,12 @@ class AdoptedDatagramTransport(Transport[Datagram, Peer]):
     request_type: ClassVar[type] = Datagram
 
     source: socket.socket | int
-    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_size)
+    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_limit)
     """Bytes; what is longer arrives cut, and says so."""
 
     def listen(self) -> Listener[Datagram, Peer]:
         """Make a listener of the socket."""
-        with naming(f"the given socket {self.source!r}"):
-            sock = _taken(self.source)
+        with naming(f"the given socket {self.source!r}"), _taken(self.source) as sock:
             if sock.family == AF_UNIX:
                 address = UnixPeer(unix_path(sock.getsockname()))
                 return unix_datagram_listener(sock, address, self.max_datagram_size, None)

@@ -21,6 +21,9 @@ _HINTS: Final = {
 }
 
 
+_UNIX_HINTS: Final = {errno.EADDRINUSE: "another server has it; stop that one first"}
+
+
 @contextlib.contextmanager
 def naming(endpoint: object) -> Generator[None, None, None]:
     """Turn the system's errors into a `ListenError` that names the endpoint and the way out."""
@@ -28,8 +31,11 @@ def naming(endpoint: object) -> Generator[None, None, None]:
         yield
     except ListenError:
         raise
+    except UnicodeError as error:  # the host cannot be written in a DNS query
+        raise ListenError(errno.EINVAL, f"cannot listen on {endpoint}: {error}") from error
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0)
+        hints = _UNIX_HINTS if str(endpoint).startswith("unix") else _HINTS
+        hint = hints.get(error.errno or 0)
         text = error.strerror or str(error)
         message = f"cannot listen on {endpoint}: {text}" + (f"; {hint}" if hint else "")
         raise ListenError(error.errno, message) from error
@@ -37,7 +43,10 @@ def naming(endpoint: object) -> Generator[None, None, None]:
 
 def options(given: Iterable[SocketOption]) -> tuple[SocketOption, ...]:
     """Check socket options: (level, name, value), as `setsockopt` takes them."""
-    checked = tuple(given)
+    try:
+        checked = tuple(given)
+    except TypeError:
+        raise ConfigurationError(f"expected a list of socket options, got {given!r}") from None
     for option in checked:
         if not (
             isinstance(option, tuple)
@@ -54,14 +63,28 @@ def options(given: Iterable[SocketOption]) -> tuple[SocketOption, ...]:
 
 def check_size(instance: object, attribute: "attrs.Attribute[Any]", size: object) -> None:
     """Refuse what is no size in bytes; None is the system's choice. An attrs validator."""
-    if size is None:
-        return
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ConfigurationError(f"{attribute.name} must be bytes, 1 or more, got {size!r}")
+    if size is not None:
+        check_limit(instance, attribute, size)
 
 
-def check_reuse_port(instance: object, attribute: object, wanted: object) -> None:
+def check_limit(instance: object, attribute: "attrs.Attribute[Any]", size: object) -> None:
+    """Refuse what is no size, None included; an attrs validator."""
+    # The system's calls take a C int, and raise OverflowError for more.
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 2**31:
+        raise ConfigurationError(
+            f"{attribute.name} must be 1 or more, and below 2**31, got {size!r}"
+        )
+
+
+def check_flag(instance: object, attribute: "attrs.Attribute[Any]", flag: object) -> None:
+    """Refuse what is neither True nor False; an attrs validator."""
+    if not isinstance(flag, bool):
+        raise ConfigurationError(f"{attribute.name} must be True or False, got {flag!r}")
+
+
+def check_reuse_port(instance: object, attribute: "attrs.Attribute[Any]", wanted: object) -> None:
     """Refuse `reuse_port` where the platform has no such thing; an attrs validator."""
+    check_flag(instance, attribute, wanted)
     if wanted and not hasattr(socket, "SO_REUSEPORT"):
         raise UnsupportedError("reuse_port is not there on this platform; leave it out")
 

@@ -12,6 +12,7 @@ from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, inet_peer
 from acceptor.transports.inet import (
     InetOptions,
     SocketOption,
+    check_flag,
     check_reuse_port,
     check_size,
     naming,
@@ -40,13 +41,15 @@ class TcpTransport(Transport[socket.socket, InetPeer]):
     endpoint: TcpEndpoint
     backlog: int | None = attrs.field(default=None, validator=check_backlog)
     """Connections that may wait to be accepted; None is the system's maximum."""
-    reuse_address: bool | None = None
+    reuse_address: bool | None = attrs.field(
+        default=None, validator=attrs.validators.optional(check_flag)
+    )
     """None is what is safe here: on, except on Windows, where it would allow port theft."""
     reuse_port: bool = attrs.field(default=False, validator=check_reuse_port)
     """Lets several sockets share the port, each with a backlog of its own."""
-    no_delay: bool = True
+    no_delay: bool = attrs.field(default=True, validator=check_flag)
     """Sends small writes at once (TCP_NODELAY)."""
-    keep_alive: bool = True
+    keep_alive: bool = attrs.field(default=True, validator=check_flag)
     """Has the system probe connections at rest, so that vanished clients are noticed."""
     receive_buffer_size: int | None = attrs.field(default=None, validator=check_size)
     """Bytes; None leaves it to the system, which tunes it by itself."""

@@ -16,6 +16,8 @@ from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, Ancillary, Datagram
 from acceptor.transports.inet import (
     InetOptions,
     SocketOption,
+    check_flag,
+    check_limit,
     check_reuse_port,
     check_size,
     naming,
@@ -45,9 +47,11 @@ class UdpTransport(Transport[Datagram, InetPeer]):
     peer_types: ClassVar[tuple[type, ...]] = (IPv4Peer, IPv6Peer)
 
     endpoint: UdpEndpoint
-    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_size)
+    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_limit)
     """Bytes; what is longer arrives cut, and says so."""
-    reuse_address: bool | None = None
+    reuse_address: bool | None = attrs.field(
+        default=None, validator=attrs.validators.optional(check_flag)
+    )
     """None is what is safe: off, because on lets a second server take the port away."""
     reuse_port: bool = attrs.field(default=False, validator=check_reuse_port)
     """Lets several sockets share the port; the system spreads the senders over them."""

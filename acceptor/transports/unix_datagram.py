@@ -14,11 +14,12 @@ from acceptor.core.errors import NoReturnAddressError
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import UnixPeer, unix_path
 from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, Ancillary, DatagramListener
-from acceptor.transports.inet import SocketOption, check_size, naming, options
+from acceptor.transports.inet import SocketOption, check_limit, check_size, naming, options
 from acceptor.transports.unix_path import (
     AF_UNIX,
     OwnedFile,
     UnixName,
+    check_mode,
     check_path,
     group_id,
     opening,
@@ -34,9 +35,9 @@ class UnixDatagramTransport(Transport[Datagram, UnixPeer]):
     peer_types: ClassVar[tuple[type, ...]] = (UnixPeer,)
 
     endpoint: UnixgramEndpoint
-    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_size)
+    max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_limit)
     """Bytes; what is longer arrives cut, and says so. Unix sockets may carry more than UDP."""
-    mode: int | None = None
+    mode: int | None = attrs.field(default=None, validator=check_mode)
     """Permissions of the file, such as 0o660; None leaves them to the umask."""
     owner: str | int | None = None
     """User who shall own the file, by name or number; None leaves it to the system."""

@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Generator
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -48,10 +48,26 @@ def check_path(path: str) -> None:
         )
 
 
+def check_mode(instance: object, attribute: "attrs.Attribute[Any]", mode: object) -> None:
+    """Refuse what are no permissions; None leaves them to the umask. An attrs validator."""
+    if mode is None:
+        return
+    if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= 0o7777:
+        raise ConfigurationError(f"mode must be between 0 and 0o7777, got {mode!r}")
+
+
+def _number(what: str, given: object) -> int:
+    if given is None:
+        return -1
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise ConfigurationError(f"{what} must be a name or a number, got {given!r}")
+    return given
+
+
 def user_id(user: str | int | None) -> int:
     """Return the number of a user given by name or number; -1 for None, as `chown` takes it."""
-    if user is None or isinstance(user, int):
-        return -1 if user is None else user
+    if not isinstance(user, str):
+        return _number("owner", user)
     if sys.platform != "win32":
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(user).pw_uid
@@ -60,8 +76,8 @@ def user_id(user: str | int | None) -> int:
 
 def group_id(group: str | int | None) -> int:
     """Return the number of a group given by name or number; -1 for None, as `chown` takes it."""
-    if group is None or isinstance(group, int):
-        return -1 if group is None else group
+    if not isinstance(group, str):
+        return _number("group", group)
     if sys.platform != "win32":
         with contextlib.suppress(KeyError):
             return grp.getgrnam(group).gr_gid
@@ -174,7 +190,8 @@ def _answers(path: str, kind: int) -> bool:
         except BlockingIOError:  # its backlog is full, so it lives
             return True
         except OSError as error:
-            if error.errno == errno.EPROTOTYPE:  # a live socket of the other type
+            # A live socket of the other type, or one that is connected to somebody else.
+            if error.errno in (errno.EPROTOTYPE, errno.EPERM):
                 return True
             raise
     return True

@@ -13,7 +13,15 @@ from acceptor.transports.credentials import unix_peer
 from acceptor.transports.inet import SocketOption, check_size, naming, options
 from acceptor.transports.stream import StreamListener
 from acceptor.transports.tcp import LARGEST_BACKLOG
-from acceptor.transports.unix_path import AF_UNIX, UnixName, check_path, group_id, opening, user_id
+from acceptor.transports.unix_path import (
+    AF_UNIX,
+    UnixName,
+    check_mode,
+    check_path,
+    group_id,
+    opening,
+    user_id,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -30,7 +38,7 @@ class UnixStreamTransport(Transport[socket.socket, UnixPeer]):
     endpoint: UnixEndpoint
     backlog: int | None = attrs.field(default=None, validator=check_size)
     """Connections that may wait to be accepted; None is the system's maximum."""
-    mode: int | None = None
+    mode: int | None = attrs.field(default=None, validator=check_mode)
     """Permissions of the file, such as 0o660; None leaves them to the umask."""
     owner: str | int | None = None
     """User who shall own the file, by name or number; None leaves it to the system."""

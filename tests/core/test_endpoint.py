@@ -28,7 +28,9 @@ hosts: Final = st.one_of(
 )
 ports: Final = st.integers(0, 65535)
 # All that a file system can hold, what is no UTF-8 included.
-names: Final = st.binary(min_size=1, max_size=40).map(lambda raw: os.fsdecode(raw).replace("\0", ""))
+names: Final = st.binary(min_size=1, max_size=40).map(
+    lambda raw: os.fsdecode(raw).replace("\0", "")
+)
 paths: Final = st.builds("{}{}".format, st.sampled_from(["/", "@", "/run/"]), names).filter(
     lambda path: path != "@"
 )
@@ -182,5 +184,5 @@ def test_endpoint_error_is_a_configuration_and_a_value_error() -> None:
 
 
 def test_endpoints_are_values() -> None:
-    assert TcpEndpoint("", 80) == TcpEndpoint("", 80) != UdpEndpoint("", 80)
+    assert len({TcpEndpoint("", 80), TcpEndpoint("", 80), UdpEndpoint("", 80)}) == 2
     assert len({UnixEndpoint("/a"), UnixEndpoint("/a"), UnixgramEndpoint("/a")}) == 2

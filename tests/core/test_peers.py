@@ -55,9 +55,7 @@ def test_peers_sort_by_host_and_port() -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_peer_survives_pickling(
-    peer_and_pair: tuple[Peer, tuple[str, int]], protocol: int
-) -> None:
+def test_peer_survives_pickling(peer_and_pair: tuple[Peer, tuple[str, int]], protocol: int) -> None:
     peer, _ = peer_and_pair
 
     restored = pickle.loads(pickle.dumps(peer, protocol))
@@ -152,3 +150,11 @@ def test_unix_peer_knows_what_the_system_told() -> None:
 
     assert (told.path, told.pid, told.uid, told.gid) == ("/a", 1, 2, 3)
     assert (untold.path, untold.pid, untold.uid, untold.gid) == ("/a", None, None, None)
+
+
+def test_unix_peers_of_other_processes_differ_even_under_the_same_path() -> None:
+    one, other = UnixPeer("/run/it.sock", 1, 0, 0), UnixPeer("/run/it.sock", 2, 0, 0)
+
+    assert one != other
+    assert one == UnixPeer("/run/it.sock", 1, 0, 0)
+    assert len({one, other, UnixPeer("/run/it.sock", 1, 0, 0)}) == 2

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from acceptor import (
-    Closed,
     ConfigurationError,
     EndpointError,
     IPv4Peer,
@@ -23,7 +22,7 @@ from acceptor import (
     Server,
     ServerBuilder,
 )
-from tests.support import Recorder, ask, connect, read_all, serving
+from tests.support import ask, connect, read_all, serving
 
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -174,9 +173,11 @@ def test_tcp_backlog_is_the_systems_maximum_or_what_is_given(backlog: int | None
 def test_tcp_binds_to_a_device_by_a_socket_option() -> None:
     device = (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
 
-    with tcp(("", 0), socket_options=[device]).build() as server:
-        with socket.socket(fileno=os.dup(server.fileno())) as sock:
-            assert sock.getsockopt(*device[:2], 16).rstrip(b"\0") == b"lo"
+    with (
+        tcp(("", 0), socket_options=[device]).build() as server,
+        socket.socket(fileno=os.dup(server.fileno())) as sock,
+    ):
+        assert sock.getsockopt(*device[:2], 16).rstrip(b"\0") == b"lo"
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="the platform has no SO_REUSEPORT")
@@ -302,49 +303,3 @@ def test_tcp_names_the_endpoint_when_the_host_is_unknown(monkeypatch: pytest.Mon
 def test_tcp_refuses_a_host_that_can_be_no_name(host: str) -> None:
     with pytest.raises((EndpointError, ListenError), match=host):
         tcp((host, 80)).build().listen()
-
-
-# Small enough for the send buffer, so that the handler need not wait for a reader.
-REPLY = b"r" * 50_000
-
-
-def reply_unread(request: socket.socket, peer: Any, server: Any) -> None:
-    request.recv(1)
-    request.sendall(REPLY)
-
-
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
-def test_tcp_close_waits_for_an_unread_upload(strategy: str) -> None:
-    stage = getattr(ServerBuilder().tcp(LOOPBACK), strategy)()
-
-    with serving(stage.handler(reply_unread)) as server:
-        answer = ask(server.address, b"u" * 8_000_000)
-
-    assert answer == REPLY
-
-
-def test_tcp_close_loses_no_reply_under_sync() -> None:
-    recorder = Recorder()
-    ready = ServerBuilder().tcp(LOOPBACK).observe(recorder).handler(reply_unread)
-
-    with serving(ready) as server, connect(server.address) as client:
-        # More than was read, all of it on its way before the server ends the connection.
-        client.sendall(b"u" * 60_000)
-        recorder.wait_for(Closed)
-        with contextlib.suppress(ConnectionError):  # sync does not wait for what is still sent
-            client.sendall(b"u" * 8_000_000)
-        answer = read_all(client)
-
-    assert answer == REPLY
-
-
-def test_tcp_close_waits_for_no_endless_upload() -> None:
-    recorder = Recorder()
-    ready = ServerBuilder().tcp(LOOPBACK).threaded().observe(recorder).handler(reply_unread)
-
-    with serving(ready) as server, connect(server.address) as client:
-        with pytest.raises(ConnectionError):
-            while True:
-                client.sendall(b"u" * 1_000_000)
-
-        recorder.wait_for(Closed)

@@ -4,7 +4,6 @@ import errno
 import os
 import queue
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +145,11 @@ def test_udp_answers_link_local_clients(bound: str) -> None:
 
 @pytest.mark.parametrize(
     ("bound", "asked", "told"),
-    [("", "127.0.0.2", "127.0.0.2"), ("::", "127.0.0.2", "127.0.0.2"), ("127.0.0.2",) * 2 + (None,)],
+    [
+        ("", "127.0.0.2", "127.0.0.2"),
+        ("::", "127.0.0.2", "127.0.0.2"),
+        ("127.0.0.2",) * 2 + (None,),
+    ],
 )
 def test_udp_tells_the_address_that_was_asked_where_it_may_be_any(
     bound: str, asked: str, told: str | None
@@ -171,7 +174,12 @@ def test_udp_carries_the_largest_payload_both_ways(host: str) -> None:
 
 @pytest.mark.parametrize(
     ("sent", "got", "truncated"),
-    [(b"", b"", False), (b"123", b"123", False), (b"1234", b"1234", False), (b"12345", b"1234", True)],
+    [
+        (b"", b"", False),
+        (b"123", b"123", False),
+        (b"1234", b"1234", False),
+        (b"12345", b"1234", True),
+    ],
 )
 def test_udp_datagram_says_whether_it_was_cut(sent: bytes, got: bytes, truncated: bool) -> None:
     ready, kept = keeping(udp(max_datagram_size=4))
@@ -314,9 +322,11 @@ def test_udp_servers_share_a_port_when_all_of_them_want_it() -> None:
 
 
 def test_udp_refuses_a_port_in_use_and_says_what_to_do() -> None:
-    with udp().handler(echo).build() as server:
-        with pytest.raises(ListenError, match="another server has it") as caught:
-            udp(server.address).handler(echo).build().listen()
+    with (
+        udp().handler(echo).build() as server,
+        pytest.raises(ListenError, match="another server has it") as caught,
+    ):
+        udp(server.address).handler(echo).build().listen()
 
     assert caught.value.errno == errno.EADDRINUSE
     assert f"udp://127.0.0.1:{server.address.port}" in str(caught.value)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -13,9 +14,17 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from acceptor import Closed, ConfigurationError, ListenError, NeedsHandler, ServerBuilder, UnixPeer
+from acceptor import (
+    Closed,
+    ConfigurationError,
+    ListenError,
+    NeedsHandler,
+    Phase,
+    ServerBuilder,
+    UnixPeer,
+)
 from acceptor.transports import unix_path
-from tests.support import PATIENCE, Recorder, ask, connect, serving
+from tests.support import Recorder, connect, read_all, serving
 
 Stage: TypeAlias = Callable[..., NeedsHandler[Any, Any]]
 
@@ -28,6 +37,11 @@ def ignore(request: Any, peer: Any, server: Any) -> None:
 
 def greet(request: socket.socket, peer: Any, server: Any) -> None:
     request.sendall(b"hello")
+
+
+def hear(address: Any) -> bytes:
+    with connect(address) as client:
+        return read_all(client)
 
 
 @pytest.fixture(params=KINDS)
@@ -57,7 +71,9 @@ def leave_behind(path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> No
 def owner(path: Path, kind: str) -> Generator[None, None, None]:
     """Have somebody else live at the path."""
     with contextlib.ExitStack() as stack:
-        live = stack.enter_context(socket.socket(socket.AF_UNIX, KINDS[kind.split()[-1]]))
+        live = stack.enter_context(
+            socket.socket(socket.AF_UNIX, KINDS[kind.rsplit(maxsplit=1)[-1]])
+        )
         live.bind(str(path))
         if kind == "connected datagram":
             other = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -78,7 +94,7 @@ def test_unix_stream_serves_on_its_path(path: Path, strategy: str) -> None:
     with serving(ready) as server:
         assert server.address == UnixPeer(str(path))
         assert stat.S_ISSOCK(path.stat().st_mode)
-        assert ask(server.address, b"") == b"hello"
+        assert hear(server.address) == b"hello"
 
 
 def test_unix_stream_backlog_is_what_is_given(path: Path) -> None:
@@ -189,9 +205,7 @@ def test_unix_path_of_something_else_is_never_touched(at: Stage, path: Path, mak
 
 
 @pytest.mark.parametrize("attempt", range(10))
-def test_unix_file_is_gone_once_the_server_has_stopped(
-    at: Stage, path: Path, attempt: int
-) -> None:
+def test_unix_file_is_gone_once_the_server_has_stopped(at: Stage, path: Path, attempt: int) -> None:
     server = at(path).handler(ignore).build().start()
 
     server.stop()
@@ -249,13 +263,15 @@ def test_unix_servers_that_race_for_a_dead_file_leave_one_winner(path: Path, att
     for thread in threads:
         thread.join()
 
-    [winner] = [server for server in servers if server.phase.name == "LISTENING"]
-    assert len(errors) == len(servers) - 1
-    assert path.exists()
-    with connect(winner.address) as client:
-        winner.handle_request(PATIENCE)
-        assert client.recv(5) == b"hello"
-    winner.stop()
+    winners = [server for server in servers if server.phase is Phase.LISTENING]
+    try:
+        assert len(winners) == 1
+        assert len(errors) == len(servers) - 1
+        winners[0].start()
+        assert hear(winners[0].address) == b"hello"
+    finally:
+        for server in winners:
+            server.stop()
 
 
 def test_unix_server_says_so_when_another_process_holds_the_folder(
@@ -287,3 +303,27 @@ def test_unix_file_survives_the_end_of_a_forked_child(at: Stage, kind: str, path
             recorder.wait_for(Closed, served)
 
             assert path.exists()
+
+
+@pytest.mark.parametrize("way", ["stop", "with block"])
+def test_unix_file_survives_a_forked_child_that_ends_the_server(
+    at: Stage, path: Path, way: str
+) -> None:
+    with at(path).handler(ignore).build() as server:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                if way == "stop":
+                    server.stop()
+                else:
+                    with server:
+                        sys.exit()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+        assert path.exists()
+        with pytest.raises(ListenError, match="a live server has it"):
+            at(path).handler(ignore).build().listen()
+
+    assert not path.exists()
