@@ -30,6 +30,7 @@ from acceptor.core.errors import (
     NoReturnAddressError,
     ResourceError,
     SelfWaitError,
+    SystemRefusedError,
     UnsupportedError,
 )
 from acceptor.core.events import (
@@ -123,6 +124,7 @@ __all__ = [
     "Stopped",
     "StreamHandler",
     "Sync",
+    "SystemRefusedError",
     "TcpEndpoint",
     "TcpTransport",
     "Threaded",

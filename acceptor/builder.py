@@ -49,20 +49,24 @@ from acceptor.transports.udp import UdpTransport
 from acceptor.transports.unix_datagram import UnixDatagramTransport
 from acceptor.transports.unix_stream import UnixStreamTransport
 
-if TYPE_CHECKING:
-    # Only for the checkers: the standard library's handler classes say in their signature that
-    # they want this server, although they use nothing of it.
-    from socketserver import BaseServer as ClassicServer
-else:
-    ClassicServer = object
-
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
 
-Handler: TypeAlias = (
-    Callable[[RequestT, PeerT, Server[RequestT, PeerT]], object]
-    | Callable[[RequestT, PeerT, ClassicServer], object]
-)
+if TYPE_CHECKING:
+    from socketserver import BaseServer as ClassicServer
+
+    class ThisServer(Server[RequestT, PeerT], ClassicServer):  # type: ignore[misc]
+        """This server, which is a classic one only for the checkers.
+
+        The standard library's handler classes say in their signature that they want a classic
+        one, although they use nothing of it. One type and not a union of two callables, from
+        which mypy infers nothing for a lambda.
+        """
+
+else:
+    ThisServer = Server
+
+Handler: TypeAlias = Callable[[RequestT, PeerT, ThisServer[RequestT, PeerT]], object]
 
 
 class TcpOptions(TypedDict, total=False):

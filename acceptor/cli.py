@@ -19,6 +19,7 @@ from acceptor.core.access import allow_networks, deny_networks
 from acceptor.core.drain import DRAIN_TIMEOUT
 from acceptor.core.endpoint import Endpoint, TcpEndpoint, UdpEndpoint, parse_endpoint
 from acceptor.core.errors import AcceptorError
+from acceptor.core.reporting import LOGGER
 from acceptor.core.runner import run
 from acceptor.core.server import Server
 
@@ -40,7 +41,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the line and leave with status 2."""
-        self.exit(REFUSED, f"{self.prog}: {message}\n")
+        self.exit(REFUSED, f"{self.prog}: {' '.join(message.split())}\n")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print it and leave with status 0."""
+        print("acceptor", importlib.metadata.version("acceptor"))  # noqa: T201
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,8 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DRAIN_TIMEOUT,
         help="how long running requests may take to finish at the end (%(default)s)",
     )
-    version = importlib.metadata.version("acceptor")
-    parser.add_argument("--version", action="version", version=f"acceptor {version}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     return parser
 
 
@@ -102,12 +111,14 @@ def _load(name: str) -> Any:
     if "" not in sys.path:
         sys.path.insert(0, "")  # as `python -m` does; the installed command does not
     try:
-        return operator.attrgetter(attribute)(importlib.import_module(module_name))
-    except AttributeError as error:
-        raise _CannotStartError(f"no handler {attribute!r} in {module_name!r}: {error}") from error
-    except Exception as error:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
         kind = type(error).__name__
         raise _CannotStartError(f"cannot import {module_name!r}: {kind}: {error}") from error
+    try:
+        return operator.attrgetter(attribute)(module)
+    except Exception as error:
+        raise _CannotStartError(f"no handler {attribute!r} in {module_name!r}: {error}") from error
 
 
 class _CannotStartError(Exception):
@@ -144,6 +155,7 @@ def _build(options: argparse.Namespace, endpoint: Endpoint) -> _Listening:
 
 
 def _announce(listening: Sequence[_Listening]) -> None:
+    LOGGER.setLevel(logging.INFO)
     for one in listening:
         print(f"listening on {one}", flush=True)  # noqa: T201 - the command's own output
 
@@ -153,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # Until all of them listen, what goes wrong is told in the one line below.
+    LOGGER.setLevel(logging.WARNING)
     try:
         listening = [_build(options, parse_endpoint(text)) for text in options.listen]
         reports = run(

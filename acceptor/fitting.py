@@ -3,8 +3,10 @@
 import functools
 import inspect
 import sys
+import typing
 from typing import Any
 
+from acceptor.core.access import is_coroutine_function
 from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError, HandlerMismatchError
 from acceptor.handlers.datagram import DatagramHandler
@@ -22,10 +24,8 @@ def check_handler(handler: Any, request_type: type | None) -> None:
         raise HandlerMismatchError(
             f"a handler must be callable with (request, client_address, server), got {handler!r}"
         )
-    function = handler
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.iscoroutinefunction(function):
+    function = _innermost(handler)
+    if is_coroutine_function(handler):
         raise HandlerMismatchError(
             f"handler {handler!r} is a coroutine function, which nothing would await; "
             "write it as a plain function"
@@ -35,11 +35,22 @@ def check_handler(handler: Any, request_type: type | None) -> None:
         _check_class(function, request_type)
 
 
+def _innermost(function: Any) -> Any:
+    """Return what partials and type parameters were put around."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return typing.get_origin(function) or function
+
+
 def _check_signature(handler: Any) -> None:
     try:
         signature = inspect.signature(handler)
-    except ValueError:  # some callables written in C do not tell
-        return
+    except ValueError as error:
+        if not isinstance(error.__cause__, TypeError):  # some callables written in C do not tell
+            return
+        raise HandlerMismatchError(  # a partial whose own arguments do not fit
+            f"handler {handler!r} cannot be called with (request, client_address, server): {error}"
+        ) from None
     try:
         signature.bind(None, None, None)
     except TypeError as error:

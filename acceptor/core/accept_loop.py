@@ -19,7 +19,7 @@ from acceptor.core.events import (
     Refused,
 )
 from acceptor.core.interfaces import AccessPolicy, Dispatcher, Incoming, Listener
-from acceptor.core.job import ServeRequest
+from acceptor.core.job import ServeRequest, is_ctrl_c
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
 
@@ -164,13 +164,15 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         return incoming
 
     def _admit(self, incoming: Incoming[RequestT, PeerT]) -> None:
-        error = None
+        error: BaseException | None = None
         try:
             allowed = self._policy.allows(incoming.peer)
-        except Exception as raised:
+        except BaseException as raised:
             allowed, error = False, raised
         if not allowed:
             self._refuse(incoming, error)
+            if error is not None and is_ctrl_c(error):
+                raise error
             return
         job = ServeRequest(incoming, self._handle, self._report, self.admission)
         self.admission.enter(job)
@@ -178,7 +180,7 @@ class AcceptLoop(Generic[RequestT, PeerT]):
             self._report(Accepted(peer=incoming.peer))
         self._submit(job)
 
-    def _refuse(self, incoming: Incoming[RequestT, PeerT], error: Exception | None) -> None:
+    def _refuse(self, incoming: Incoming[RequestT, PeerT], error: BaseException | None) -> None:
         reason = "the access policy failed" if error else f"denied by {self._policy!r}"
         self.admission.refuse()
         self._report(Refused(peer=incoming.peer, reason=reason, error=error))

@@ -1,5 +1,7 @@
 """Who may come in: ready-made access policies, and how they combine."""
 
+import functools
+import inspect
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Generic, TypeAlias, TypeVar
@@ -94,15 +96,30 @@ class AllowIf(Policy[P], Generic[P]):
         return bool(self._function(peer))
 
 
+def is_coroutine_function(function: object) -> bool:
+    """Say whether calling it would return something that wants to be awaited."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - how, not whether
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
 def as_policy(policy: PolicyLike[P]) -> AccessPolicy[P]:
     """Return the policy itself, or one that asks the given function.
 
     Raises:
         ConfigurationError: It is neither.
     """
-    if isinstance(policy, AccessPolicy):
+    fits = isinstance(policy, AccessPolicy)
+    if is_coroutine_function(policy.allows if isinstance(policy, AccessPolicy) else policy):
+        # What it returns would be true, and let everybody in.
+        raise ConfigurationError(
+            f"access policy {policy!r} is a coroutine function, which nothing would await; "
+            "write it as a plain function"
+        )
+    if isinstance(policy, AccessPolicy) and not isinstance(policy, type):
         return policy
-    if callable(policy):
+    if callable(policy) and not fits:
         return AllowIf(policy)
     raise ConfigurationError(
         f"an access policy needs allows(peer), or must be a function of the peer, got {policy!r}"
@@ -110,6 +127,8 @@ def as_policy(policy: PolicyLike[P]) -> AccessPolicy[P]:
 
 
 def _parse_network(text: str | Network) -> Network:
+    if not isinstance(text, str | Network):  # ipaddress would take numbers and bytes, too
+        raise ConfigurationError(f"a network must be text such as 192.0.2.0/24, got {text!r}")
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:

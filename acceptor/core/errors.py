@@ -21,12 +21,20 @@ class UnsupportedError(AcceptorError, NotImplementedError):
     """This platform lacks what was asked for (fork, Unix sockets, an option)."""
 
 
-class ListenError(AcceptorError, OSError):
-    """The endpoint could not be opened; `errno` is the system's, the message names the endpoint."""
+class SystemRefusedError(AcceptorError, OSError):
+    """The system said no; `errno` is its number, the message ours."""
+
+    def __str__(self) -> str:
+        """Return the message, without the number that every other `OSError` puts before it."""
+        return str(self.strerror)
 
 
-class ResourceError(AcceptorError, OSError):
-    """The machine gives no thread or process now; `errno` says why. Tried again with a pause."""
+class ListenError(SystemRefusedError):
+    """The endpoint could not be opened; the message names it and the way out."""
+
+
+class ResourceError(SystemRefusedError):
+    """The machine gives no thread or process now. Tried again after a pause."""
 
 
 class LifecycleError(AcceptorError, RuntimeError):
@@ -41,7 +49,7 @@ class HandshakeError(AcceptorError, ConnectionError):
     """A client did not get through the transport's handshake; concerns that client alone."""
 
 
-class NoReturnAddressError(AcceptorError, OSError):
+class NoReturnAddressError(SystemRefusedError):
     """The datagram's sender has no address (an unbound Unix socket): it cannot be answered."""
 
 

@@ -48,7 +48,7 @@ class Refused:
 
     peer: object
     reason: str
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -52,8 +52,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             self._handle(request, incoming.peer)
         except BaseException as error:
             outcome = self._judge(error)
-            # Ctrl-C is meant for the program, not for the request it happened to meet.
-            if isinstance(error, KeyboardInterrupt) and _in_main_thread():
+            if is_ctrl_c(error):
                 raise
             return outcome
         finally:
@@ -88,5 +87,9 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         return self._thread == thread
 
 
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
+def is_ctrl_c(error: BaseException | None) -> bool:
+    """Whether it is meant for the program, and not for the request that it happened to meet."""
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+    )

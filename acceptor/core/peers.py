@@ -67,7 +67,8 @@ class UnixPeer(_Pair):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = _Pair.__hash__
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.path, self.pid, self.uid, self.gid

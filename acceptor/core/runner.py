@@ -124,17 +124,24 @@ class _Program:
     def serve_all(self) -> list[Exception]:
         """Serve until one of them has ended; return what broke them, if anything did."""
         if len(self._servers) == 1:
-            self._servers[0].serve_forever()
+            self._serve(self._servers[0])
             return []
         ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
         for server in self._servers:
-            _start(functools.partial(_report_end, server.serve_forever, ended))
+            _start(functools.partial(_report_end, functools.partial(self._serve, server), ended))
         failures: list[Exception | None] = []
         for _ in self._servers:
             failures.append(ended.get())
             for server in self._servers:  # they end together
                 server.shutdown()
         return [failure for failure in failures if failure is not None]
+
+    def _serve(self, server: Runnable) -> None:
+        try:
+            server.serve_forever()
+        except LifecycleError:
+            if not self._signals:  # otherwise a signal has closed it before it could serve
+                raise
 
     def drain_all(self) -> tuple[DrainReport, ...]:
         """Drain all of them at the same time, under one deadline; return their reports."""

@@ -98,4 +98,5 @@ class StreamHandler(BaseHandler[StreamT, PeerT]):
             self.wfile.close()
         except ConnectionError:  # who has left misses nothing
             pass
-        self.rfile.close()
+        finally:
+            self.rfile.close()
