@@ -109,9 +109,10 @@ class Call:
 
 def drain_meanwhile(server: Server[Any, Any], timeout: float | None = None) -> Call:
     """Begin a drain in another thread; return once the port is closed."""
-    address = server.address
     call = Call(lambda: server.drain(timeout))
-    wait_until(lambda: refuses(address), "the port is closed")
+    wait_until(lambda: server.fileno() == -1)
+    # Python forgets the number a moment before the system closes it.
+    wait_until(lambda: refuses(server.address))
     return call
 
 
@@ -242,5 +243,5 @@ class FakeDispatcher(Concurrency, Dispatcher):
 
 
 def in_phase(server: Server[Any, Any], phase: Phase) -> bool:
-    """Say whether the server is there; a fresh look each time, which type checkers must not keep."""
+    """Say whether the server is there; unlike a comparison, checkers do not remember it."""
     return server.phase is phase

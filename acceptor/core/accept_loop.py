@@ -3,14 +3,15 @@
 import errno
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
 from acceptor.core.admission import Admission
 from acceptor.core.deadlines import Deadline
-from acceptor.core.errors import ResourceError
+from acceptor.core.errors import ResourceError, is_ctrl_c
 from acceptor.core.events import (
     Accepted,
     AcceptPaused,
@@ -19,7 +20,7 @@ from acceptor.core.events import (
     Refused,
 )
 from acceptor.core.interfaces import AccessPolicy, Dispatcher, Incoming, Listener
-from acceptor.core.job import ServeRequest, is_ctrl_c
+from acceptor.core.job import ServeRequest
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
 
@@ -32,6 +33,9 @@ OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, 
 # socketserver of CPython 3.13 tried 334,000 times in 2 s. Trio, Ranch and Go wait as well.
 FIRST_PAUSE: Final = 0.1  # seconds
 LONGEST_PAUSE: Final = 1.0  # seconds
+
+# All loops of this process that may have a port open, for a forked child to drop.
+LOOPS: Final["weakref.WeakSet[AcceptLoop[Any, Any]]"] = weakref.WeakSet()
 
 # Clients taken between two looks at what else there is to do (children that ended, wake-ups).
 BURST: Final = 64
@@ -102,6 +106,7 @@ class AcceptLoop(Generic[RequestT, PeerT]):
 
     def __attrs_post_init__(self) -> None:
         self._backoff = Backoff(self._report)
+        LOOPS.add(self)
 
     def run(self) -> None:
         """Serve until asked to end.
@@ -124,14 +129,21 @@ class AcceptLoop(Generic[RequestT, PeerT]):
 
     def _turn(self, timeout: float | None, most: int) -> int:
         if self._backoff.attempts and (pause := self._backoff.remaining()):
-            self.waiter.wait(pause if timeout is None else min(pause, timeout), -1)
+            self._wait(pause if timeout is None else min(pause, timeout))
         elif self._held is not None:
             self._submit_held()
         elif self._orders.paused or not self.admission.expect_room():
-            self.waiter.wait(timeout, -1)
-        elif self.waiter.wait(timeout, self.listener.fileno()):
+            self._wait(timeout)
+        elif self._wait(timeout, for_client=True):
             return self._accept_up_to(most)
         return 0
+
+    def _wait(self, timeout: float | None, *, for_client: bool = False) -> bool:
+        # Under the lock for the same reason as accepting.
+        with self._port_lock:
+            wanted = for_client and not self._retired
+            self.waiter.turn_to(self.listener.fileno() if wanted else -1)
+        return self.waiter.wait(timeout)
 
     def _accept_up_to(self, most: int) -> int:
         taken = 0
@@ -204,6 +216,7 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         """Close the port for good: from here on no client is taken. May be repeated."""
         with self._port_lock:
             self._retired = True
+            self.waiter.turn_to(-1)  # while the number is still the port's
             self.listener.retire()
 
     def wait_until_idle(self, deadline: Deadline, *, heed_hurry: bool) -> None:
@@ -215,7 +228,7 @@ class AcceptLoop(Generic[RequestT, PeerT]):
             if self._held is not None and not pause:
                 self._submit_held()
             else:
-                self.waiter.wait(deadline.sooner(Deadline.after(pause or None)).remaining(), -1)
+                self._wait(deadline.sooner(Deadline.after(pause or None)).remaining())
 
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""
@@ -237,3 +250,4 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         self._dispatcher.close()
         self.listener.close()
         self.waiter.close()
+        LOOPS.discard(self)

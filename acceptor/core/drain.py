@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.deadlines import Deadline
-from acceptor.core.events import Draining, DrainReport
+from acceptor.core.events import Draining, DrainReport, Stats
 from acceptor.core.reporting import Reporter
 from acceptor.core.seat import Seat
 
@@ -22,7 +22,11 @@ LEAVE_PATIENCE: Final = 5.0  # seconds
 
 
 def drain(
-    loop: AcceptLoop[Any, Any], seat: Seat, report: Reporter, timeout: float | None
+    loop: AcceptLoop[Any, Any],
+    seat: Seat,
+    report: Reporter,
+    before: Stats,
+    timeout: float | None,
 ) -> DrainReport:
     """Close the port, wait for what runs until the timeout, cut what is left.
 
@@ -37,8 +41,7 @@ def drain(
     deadline = Deadline.after(timeout)
     loop.retire()
     loop.waiter.wake()
-    before = loop.admission.stats()
-    report(Draining(running=before.active, timeout=timeout))
+    report(Draining(running=loop.admission.stats().active, timeout=timeout))
     if seat.wait_until_free(deadline, heed_hurry=True) or _driver_leaves(loop, seat):
         loop.wait_until_idle(deadline, heed_hurry=True)
     after = loop.admission.stats()

@@ -1,5 +1,7 @@
 """The errors that acceptor raises on purpose; each is also the nearest built-in error."""
 
+import threading
+
 
 class AcceptorError(Exception):
     """Base of everything acceptor raises on purpose, so that one `except` can name it."""
@@ -55,3 +57,11 @@ class NoReturnAddressError(SystemRefusedError):
 
 class ForkWithThreadsWarning(RuntimeWarning):
     """A child is forked while other threads run: a lock one of them holds stays locked in it."""
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether it is meant for the program, and not for the request that it happened to meet."""
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+    )

@@ -93,7 +93,7 @@ class Listener(Protocol[RequestT_co, PeerT_co]):
 
     @abstractmethod
     def release(self) -> None:
-        """Drop this process's copy of the port after a fork, leaving the parent's untouched."""
+        """Drop this process's copy of the port after a fork, unless requests answer through it."""
 
 
 class Transport(Protocol[RequestT_co, PeerT_co]):

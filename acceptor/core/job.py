@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 import attrs
 
 from acceptor.core.admission import Admission
+from acceptor.core.errors import is_ctrl_c
 from acceptor.core.events import Closed, HandlerFailed, HandshakeFailed, Outcome
 from acceptor.core.interfaces import Incoming, Job
 from acceptor.core.reporting import Reporter
@@ -85,11 +86,3 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     def runs_in(self, thread: int) -> bool:
         """Whether the thread with this identity is the one that serves it."""
         return self._thread == thread
-
-
-def is_ctrl_c(error: BaseException | None) -> bool:
-    """Whether it is meant for the program, and not for the request that it happened to meet."""
-    return (
-        isinstance(error, KeyboardInterrupt)
-        and threading.current_thread() is threading.main_thread()
-    )

@@ -5,6 +5,7 @@ from typing import Final
 
 import attrs
 
+from acceptor.core.errors import is_ctrl_c
 from acceptor.core.events import (
     Accepted,
     AcceptPaused,
@@ -70,8 +71,10 @@ class Reporter:
         for observer in (log_event, *self.observers):
             try:
                 observer(event)
-            except Exception:
-                LOGGER.exception("observer %r failed", observer)
+            except BaseException as error:
+                if is_ctrl_c(error):
+                    raise
+                LOGGER.error("observer %r failed", observer, exc_info=error)
 
     def look_who_listens(self) -> None:
         """Find out what is wanted, once for each serving and not for each request."""

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import queue
 import signal
+import socket
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
@@ -17,6 +18,9 @@ from acceptor.core.deadlines import Deadline, check_timeout
 from acceptor.core.drain import DRAIN_TIMEOUT
 from acceptor.core.errors import LifecycleError
 from acceptor.core.events import DrainReport
+
+# A signal's handler runs between two of these, if the system gave the signal to another thread.
+_SLICE: Final = 0.1  # seconds
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -41,6 +45,10 @@ class Runnable(Protocol):
     @abstractmethod
     def hurry(self) -> None:
         """Ask a drain to wait no longer."""
+
+    @abstractmethod
+    def wake_end(self) -> socket.socket:
+        """Return a socket on which a byte ends the server's wait; the caller closes it."""
 
     @abstractmethod
     def drain(self, timeout: float | None) -> DrainReport:
@@ -80,12 +88,12 @@ def run(
     program = _Program(servers, grace)
     with program.handling_signals(), contextlib.ExitStack() as undo:
         undo.callback(program.stop_all)
-        for server in servers:
-            server.__enter__()
+        program.open_all()
         if on_ready is not None:
             on_ready()
-        failures = program.serve_all()
-        reports = program.drain_all()
+        with program.woken_by_signals():
+            failures = program.serve_all()
+            reports = program.drain_all()
         undo.pop_all()
     for failure in failures:
         raise failure
@@ -100,6 +108,8 @@ class _Program:
     _grace: float | None
     _signals: int = attrs.field(default=0, init=False)
     _deadline: Deadline | None = attrs.field(default=None, init=False)
+    _main_waits: socket.socket = attrs.field(init=False)
+    _wake_main: socket.socket = attrs.field(init=False)
 
     @contextlib.contextmanager
     def handling_signals(self) -> Generator[None, None, None]:
@@ -114,12 +124,34 @@ class _Program:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # Draining takes locks, and the main thread below this handler may hold them, or may be
         # in a handler that only the drain can end; so a thread drains. `threading.Thread` takes
-        # locks to start one, `start_new_thread` does not.
+        # locks to start one, `start_new_thread` does not, and starts the real one for us.
         self._signals += 1
         for server in self._servers:
             server.shutdown() if self._signals == 1 else server.hurry()
         with contextlib.suppress(RuntimeError):  # no more threads: the flags must do
-            _thread.start_new_thread(self.drain_all if self._signals == 1 else self.stop_all, ())
+            work = self.drain_all if self._signals == 1 else self.stop_all
+            _thread.start_new_thread(_start_if_possible, (work,))
+
+    def open_all(self) -> None:
+        """Listen with all of them."""
+        for server in self._servers:
+            with self._unless_asked_to_end():
+                server.__enter__()
+
+    @contextlib.contextmanager
+    def woken_by_signals(self) -> Generator[None, None, None]:
+        """Have every signal wake the main thread, whichever thread the system gives it to."""
+        with contextlib.ExitStack() as stack:
+            reader, writer = (stack.enter_context(end) for end in socket.socketpair())
+            writer.setblocking(False)
+            self._main_waits = reader
+            if len(self._servers) == 1:
+                with self._unless_asked_to_end():
+                    writer = stack.enter_context(self._servers[0].wake_end())
+            before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            stack.callback(signal.set_wakeup_fd, before)
+            self._wake_main = writer
+            yield
 
     def serve_all(self) -> list[Exception]:
         """Serve until one of them has ended; return what broke them, if anything did."""
@@ -128,19 +160,38 @@ class _Program:
             return []
         ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
         for server in self._servers:
-            _start(functools.partial(_report_end, functools.partial(self._serve, server), ended))
+            _start(functools.partial(self._serve_and_tell, server, ended))
         failures: list[Exception | None] = []
-        for _ in self._servers:
-            failures.append(ended.get())
-            for server in self._servers:  # they end together
-                server.shutdown()
+        while len(failures) < len(self._servers):
+            self._main_waits.recv(1)
+            while not ended.empty():
+                failures.append(ended.get())
+                for server in self._servers:  # they end together
+                    server.shutdown()
         return [failure for failure in failures if failure is not None]
 
-    def _serve(self, server: Runnable) -> None:
+    def _serve_and_tell(
+        self, server: Runnable, ended: "queue.SimpleQueue[Exception | None]"
+    ) -> None:
+        failure = None
         try:
+            self._serve(server)
+        except Exception as error:
+            failure = error
+        ended.put(failure)
+        with contextlib.suppress(OSError):  # full, so awake already
+            self._wake_main.send(b".")
+
+    def _serve(self, server: Runnable) -> None:
+        with self._unless_asked_to_end():
             server.serve_forever()
+
+    @contextlib.contextmanager
+    def _unless_asked_to_end(self) -> Generator[None, None, None]:
+        try:
+            yield
         except LifecycleError:
-            if not self._signals:  # otherwise a signal has closed it before it could serve
+            if not self._signals:  # a signal has closed it before it could listen or serve
                 raise
 
     def drain_all(self) -> tuple[DrainReport, ...]:
@@ -155,7 +206,8 @@ class _Program:
 
         threads = [_start(functools.partial(drain, server)) for server in self._servers]
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_SLICE)
         return tuple(reports[server] for server in self._servers)
 
     def stop_all(self) -> None:
@@ -170,10 +222,6 @@ def _start(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def _report_end(serve: Callable[[], object], ended: "queue.SimpleQueue[Exception | None]") -> None:
-    try:
-        serve()
-    except Exception as error:
-        ended.put(error)
-    else:
-        ended.put(None)
+def _start_if_possible(work: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # no more threads: the flags must do
+        _start(work)

@@ -8,6 +8,8 @@ import attrs
 from acceptor.core.accept_loop import Orders
 from acceptor.core.deadlines import Deadline
 
+_SLICE: Final = 0.05  # seconds
+
 _PROMISED: Final = -1  # taken for a thread that is only just starting
 
 
@@ -44,8 +46,10 @@ class Seat:
     def wait_until_free(self, deadline: Deadline, *, heed_hurry: bool) -> bool:
         """Wait until no thread drives the loop; False at the deadline or when in a hurry."""
         with self.changed:
-            self.changed.wait_for(
-                lambda: self.is_free or (heed_hurry and self._orders.hurried),
-                deadline.remaining(),
-            )
+            while not (self.is_free or deadline.passed):
+                if heed_hurry and self._orders.hurried:
+                    break
+                # In slices: whoever is in a hurry may be a signal handler, which must not take
+                # the lock that a notification needs.
+                self.changed.wait(deadline.sooner(Deadline.after(_SLICE)).remaining())
             return self.is_free

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import socket
 import threading
 from collections.abc import Callable, Generator
 from types import TracebackType
@@ -19,7 +20,7 @@ from acceptor.core.events import DrainReport, Listening, Stats, Stopped
 from acceptor.core.interfaces import AccessPolicy, Concurrency, RequestHandler, Transport
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
 from acceptor.core.peers import Peer
-from acceptor.core.reporting import Reporter
+from acceptor.core.reporting import LOGGER, Reporter
 from acceptor.core.runner import run
 from acceptor.core.seat import Seat
 from acceptor.core.waiting import Waiter
@@ -50,6 +51,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
         default=None, init=False, repr=False
     )
     _failure: Exception | None = attrs.field(default=None, init=False, repr=False)
+    _closing: bool = attrs.field(default=False, init=False, repr=False)  # some thread drains
     _drained: DrainReport | None = attrs.field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -112,7 +114,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
                 listener,
                 Admission(self._concurrency.limit, waiter.wake),
                 waiter,
-                self._concurrency.start(AcceptThreadWorkplace(waiter, listener)),
+                self._concurrency.start(AcceptThreadWorkplace(waiter)),
                 self._policy,
                 functools.partial(_serve, self._handler, self),
                 self._report,
@@ -194,6 +196,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
             yield loop
         except Exception as error:  # the listener or the strategy broke, so nothing can go on
             if keep_failure:
+                LOGGER.error("the accept loop broke, the server stops", exc_info=error)
                 self._failure = error
             self._end()
             self.stop()
@@ -243,6 +246,19 @@ class Server(Generic[RequestT_co, PeerT_co]):
         self._orders.hurried = True
         if self._loop is not None:
             self._loop.waiter.wake()
+
+    def wake_end(self) -> socket.socket:
+        """Return a socket for `signal.set_wakeup_fd`, so that a signal ends the server's wait.
+
+        Without it a signal that the system gives to another thread waits until the main thread
+        next wakes up. The caller closes it; it stays valid when the server closes.
+
+        Raises:
+            LifecycleError: The server has not listened yet, or is closed.
+        """
+        if self.phase in (Phase.NEW, Phase.CLOSED):
+            raise refusal("hand out a wake-up", self.phase)
+        return self._opened("hand out a wake-up").waiter.wake_end()
 
     def pause(self) -> None:
         """Take no more clients for now; they wait in the backlog, running requests go on.
@@ -319,28 +335,36 @@ class Server(Generic[RequestT_co, PeerT_co]):
             raise failure
 
     def _close(self, timeout: float | None) -> DrainReport:
-        if not self._lifecycle.try_advance(Phase.DRAINING):
-            return self._await_report(timeout)
+        before = self.stats  # taken first, so that none which ends meanwhile goes unreported
+        with self._seat.changed:
+            self._lifecycle.try_advance(Phase.DRAINING)
+            self._await_other_closer(timeout)
+            if self._drained is not None:
+                return self._drained
+            self._closing = True
         report = DrainReport(finished=0, cut=0, elapsed=0.0)
-        if self._loop is not None:
-            report = drain(self._loop, self._seat, self._report, timeout)
+        try:
+            if self._loop is not None:
+                report = drain(self._loop, self._seat, self._report, before, timeout)
+        except BaseException:  # Ctrl-C, most likely: the next call goes on with it
+            with self._seat.changed:
+                self._closing = False
+                self._seat.changed.notify_all()
+            raise
         with self._seat.changed:
             self._lifecycle.advance(Phase.CLOSED, "close")
             if self._loop is not None and self._seat.is_free:
                 self._loop.close()
+            self._closing = False
             self._drained = report
             self._seat.changed.notify_all()
         self._report(Stopped(report=report))
         return report
 
-    def _await_report(self, timeout: float | None) -> DrainReport:
-        with self._seat.changed:
-            if not self._seat.changed.wait_for(lambda: self._drained, timeout):
-                self.hurry()
-                self._seat.changed.notify_all()
-            while self._drained is None:
-                self._seat.changed.wait()
-            return self._drained
+    def _await_other_closer(self, timeout: float | None) -> None:
+        if not self._seat.changed.wait_for(lambda: not self._closing, timeout):
+            self.hurry()
+            self._seat.changed.wait_for(lambda: not self._closing)
 
     def __enter__(self) -> Self:
         """Listen, unless it does already."""

@@ -11,7 +11,7 @@ import attrs
 from acceptor.core.polling import READABLE, Poller, best_poller
 
 _LOOK_UP: Final = b"\0"
-_END: Final = b"\1"
+_END: Final = b"\xff"  # no signal has this number, and `signal.set_wakeup_fd` sends numbers
 
 
 def _quiet_pair() -> tuple[socket.socket, socket.socket]:
@@ -46,22 +46,20 @@ class Waiter:
         """Whether this is a forked child's copy of what its parent waits with."""
         return os.getpid() != self._pid
 
-    def wait(self, timeout: float | None, port: int) -> bool:
-        """Sleep until something happens; say whether a client waits at the port.
-
-        `port` is the listener's descriptor, or -1 while no client may be taken.
-        """
-        if port != self._port:
-            self._turn_to(port)
+    def wait(self, timeout: float | None) -> bool:
+        """Sleep until something happens; say whether a client waits at the port."""
         client = False
         for fd, _ in self._poller.poll(timeout):
-            if fd == port:
+            if fd == self._port:
                 client = True
             elif fd in self._callbacks:  # not unwatched by the callback before it
                 self._callbacks[fd]()
         return client
 
-    def _turn_to(self, port: int) -> None:
+    def turn_to(self, port: int) -> None:
+        """Wait for clients at this descriptor, or at none (-1); before the last one is closed."""
+        if port == self._port:
+            return
         if self._port >= 0:
             with contextlib.suppress(OSError, ValueError):  # closed, and thereby removed
                 self._poller.unregister(self._port)
@@ -78,6 +76,10 @@ class Waiter:
         """End a watch; before the descriptor is closed."""
         del self._callbacks[fd]
         self._poller.unregister(fd)
+
+    def wake_end(self) -> socket.socket:
+        """Return a socket, the caller's to close, on which any byte is a wake-up."""
+        return self._ends[1].dup()
 
     def wake(self) -> None:
         """End the current or the next wait."""

@@ -1,11 +1,11 @@
 """What the accept loop offers its dispatcher."""
 
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 
-from acceptor.core.interfaces import Listener, Workplace
+from acceptor.core.accept_loop import LOOPS
+from acceptor.core.interfaces import Workplace
 from acceptor.core.waiting import Waiter
 
 
@@ -14,7 +14,6 @@ class AcceptThreadWorkplace(Workplace):
     """The accept thread's wait, shared with the dispatcher that hands it children to watch."""
 
     _waiter: Waiter
-    _listener: Listener[Any, Any]
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back from the accept thread when the descriptor becomes readable."""
@@ -25,9 +24,11 @@ class AcceptThreadWorkplace(Workplace):
         self._waiter.unwatch(fd)
 
     def leave(self) -> None:
-        """In a forked child: drop the port.
+        """In a forked child: drop the ports of all servers that this process has.
 
-        What the accept loop waits with stays open: closing it would cost more than it frees, since
-        every object that a child touches is a page that it must copy; and `ask_to_end` needs it.
+        Otherwise a port that the parent closes would stay open until the child ends, and new
+        clients would wait there for nobody. What the accept loop waits with is left alone: every
+        object that a child touches is a page that it must copy, and `ask_to_end` needs it.
         """
-        self._listener.release()
+        for loop in LOOPS:
+            loop.listener.release()

@@ -178,4 +178,4 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
 
     def release(self) -> None:
         """Close this process's descriptor and nothing else."""
-        socket.close(self._socket.detach())
+        self._socket.close()

@@ -1,33 +1,23 @@
 """Drain and stop: the door first, then patience, then the axe, and a report."""
 
-import errno
-import socket
-import threading
-
 import pytest
 
 from acceptor import (
     Closed,
-    Draining,
     DrainReport,
-    Listening,
     Outcome,
     Phase,
-    ResourceError,
     ServerBuilder,
     Stopped,
 )
 from tests.fakes import (
     Call,
-    FakeDispatcher,
-    FakeIncoming,
     drain_meanwhile,
     greet,
     held,
     hold,
     in_phase,
     let_go,
-    scripted,
     tcp,
 )
 from tests.support import Recorder, ask, connect, read_all, serving, wait_until
@@ -78,15 +68,18 @@ def test_drain_cuts_what_still_runs_at_the_deadline(strategy: str) -> None:
 
 
 def test_drain_tells_finished_and_cut_apart() -> None:
-    with serving(tcp().threaded().handler(hold)) as server:
-        with held(server.address) as patient, held(server.address):
-            drain = drain_meanwhile(server)
-            let_go(patient)
-            wait_until(lambda: server.stats.finished == 1)
+    with (
+        serving(tcp().threaded().handler(hold)) as server,
+        held(server.address) as patient,
+        held(server.address),
+    ):
+        drain = drain_meanwhile(server)
+        let_go(patient)
+        wait_until(lambda: server.stats.finished == 1)
 
-            stop = server.stop()
+        stop = server.stop()
 
-            report = drain.result()
+        report = drain.result()
 
     assert (report.finished, report.cut) == (1, 1)
     assert stop is report
@@ -169,13 +162,12 @@ def test_stop_during_a_drain_ends_it(strategy: str) -> None:
 
 
 def test_hurry_ends_a_drain_and_only_asks(strategy: str) -> None:
-    with serving(getattr(tcp(), strategy)().handler(hold)) as server:
-        with held(server.address):
-            drain = drain_meanwhile(server)
+    with serving(getattr(tcp(), strategy)().handler(hold)) as server, held(server.address):
+        drain = drain_meanwhile(server)
 
-            server.hurry()
+        server.hurry()
 
-            assert drain.result().cut == 1
+        assert drain.result().cut == 1
 
 
 def test_many_drains_at_once_get_one_report() -> None:
@@ -206,84 +198,3 @@ def test_stop_has_given_the_port_back_when_it_returns() -> None:
         port = int(server.address.port)
 
         server.stop()
-
-
-def test_drain_closes_the_listener_once_its_requests_have_ended() -> None:
-    dispatcher = FakeDispatcher()
-    client = FakeIncoming()
-    listener, stage = scripted(client)
-    server = stage.concurrency(dispatcher).handler(lambda *_: None).build()
-    server.handle_request()
-
-    drain = Call(lambda: server.drain(None))
-    wait_until(lambda: in_phase(server, Phase.DRAINING))
-    dispatcher.end_all()
-    report = drain.result()
-
-    assert (report.finished, report.cut) == (1, 0)
-    assert client.history == ["closed"]
-    assert listener.history == ["retired", "closed"]
-    assert dispatcher.history[-1] == "closed"
-
-
-def test_drain_gives_up_on_a_job_that_nothing_can_end() -> None:
-    dispatcher = FakeDispatcher()
-    client = FakeIncoming()
-    _, stage = scripted(client)
-    server = stage.concurrency(dispatcher).handler(lambda *_: None).build()
-    server.handle_request()
-
-    report = server.drain(0)
-
-    assert (report.finished, report.cut) == (0, 1)
-    assert client.history == ["cut"]
-    assert in_phase(server, Phase.CLOSED)
-    assert server.stats.active == 1
-
-
-def test_drain_cuts_a_client_for_whom_there_never_was_a_worker() -> None:
-    recorder = Recorder()
-    client = FakeIncoming()
-    _, stage = scripted(client)
-    refusing = FakeDispatcher(errors=[ResourceError(errno.EAGAIN, "no more")] * 1000)
-    server = stage.concurrency(refusing).observe(recorder).handler(lambda *_: None).build()
-    server.handle_request()
-
-    report = server.drain(0)
-
-    assert (report.finished, report.cut) == (0, 1)
-    assert client.history == ["closed"]
-    assert recorder.of(Closed)[0].outcome is Outcome.CUT
-    assert server.stats.active == 0
-
-
-def test_drain_serves_a_held_client_when_a_worker_is_there_in_time() -> None:
-    served = threading.Event()
-    client = FakeIncoming()
-    _, stage = scripted(client)
-    refusing = FakeDispatcher(errors=[ResourceError(errno.EAGAIN, "no more")])
-    server = stage.concurrency(refusing).handler(lambda *_: served.set()).build()
-    server.handle_request()
-
-    drain = Call(lambda: server.drain(None))
-    wait_until(lambda: refusing.jobs)
-    refusing.end_all()
-
-    assert drain.result().finished == 1
-    assert served.is_set()
-
-
-def test_drain_tells_its_events_in_order_with_what_runs_and_the_timeout() -> None:
-    recorder = Recorder()
-    stage = tcp().threaded().observe(recorder)
-    with serving(stage.handler(hold)) as server:
-        with held(server.address) as client:
-            drain = drain_meanwhile(server, 15.0)
-            client.shutdown(socket.SHUT_WR)
-            report = drain.result()
-
-    kinds = [type(event) for event in recorder.events]
-    assert kinds[0] is Listening
-    assert kinds.index(Draining) < kinds.index(Closed)
-    assert recorder.of(Draining) == [Draining(running=1, timeout=15.0)]
-    assert recorder.events[-1] == Stopped(report=report)

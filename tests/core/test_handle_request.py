@@ -13,13 +13,16 @@ from tests.support import Recorder, connect, read_all, wait_until
 
 
 def test_handle_request_serves_one_client_and_leaves_the_next_waiting() -> None:
-    with tcp().handler(greet).build() as server:
-        with connect(server.address) as first, connect(server.address) as second:
-            served = server.handle_request()
-            between = server.stats.accepted
-            also_served = server.handle_request()
+    with (
+        tcp().handler(greet).build() as server,
+        connect(server.address) as first,
+        connect(server.address) as second,
+    ):
+        served = server.handle_request()
+        between = server.stats.accepted
+        also_served = server.handle_request()
 
-            assert read_all(first) == read_all(second) == b"hello"
+        assert read_all(first) == read_all(second) == b"hello"
     assert (served, between, also_served) == (True, 1, True)
     assert server.stats.finished == 2
 
@@ -114,9 +117,7 @@ def test_handle_request_ends_at_once_when_it_was_shut_down_before() -> None:
         assert read_all(client) == b"hello"
 
 
-def test_handle_request_ends_when_a_signal_handler_shuts_down(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_handle_request_ends_when_a_signal_handler_shuts_down() -> None:
     with tcp().handler(greet).build() as server:
         before = signal.signal(signal.SIGUSR1, lambda *_: server.shutdown())
         timer = threading.Thread(target=signal_once_serving, args=(server,))

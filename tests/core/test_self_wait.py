@@ -9,7 +9,7 @@ import pytest
 
 from acceptor import Accepted, Event, SelfWaitError, Server
 from tests.fakes import Call, drain_meanwhile, greet, held, hold, let_go, tcp
-from tests.support import PATIENCE, Recorder, ask, connect, serving
+from tests.support import Recorder, ask, connect, serving
 
 WAITS = ["wait", "drain", "stop"]
 
@@ -48,12 +48,11 @@ def test_handler_is_told_so_during_a_drain_too() -> None:
         hold(request, client_address, server)
         wait_for_oneself(request, client_address, server)
 
-    with serving(tcp().threaded().handler(stop)) as server:
-        with held(server.address) as client:
-            drain = drain_meanwhile(server)
+    with serving(tcp().threaded().handler(stop)) as server, held(server.address) as client:
+        drain = drain_meanwhile(server)
 
-            assert let_go(client) == b"?"
-            assert drain.result().finished == 1
+        assert let_go(client) == b"?"
+        assert drain.result().finished == 1
 
 
 def test_observer_in_the_accept_thread_is_told_so() -> None:
@@ -120,7 +119,7 @@ class SignallingLock:
         self._calm = False
 
     def __enter__(self) -> None:
-        assert self._lock.acquire(timeout=PATIENCE), "waits for a lock that its own thread holds"
+        assert self._lock.acquire(timeout=1.0), "waits for a lock that its own thread holds"
         if not self._calm:
             self._calm = True
             signal.raise_signal(signal.SIGUSR1)

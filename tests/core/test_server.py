@@ -13,15 +13,15 @@ from acceptor import (
     ConfigurationError,
     Draining,
     LifecycleError,
-    Listening,
     ListenError,
+    Listening,
     Phase,
     ServerBuilder,
     Stats,
     Stopped,
 )
 from acceptor.core.drain import DRAIN_TIMEOUT
-from tests.fakes import Call, greet, held, hold, in_phase, let_go, scripted, tcp
+from tests.fakes import Call, greet, held, hold, in_phase, let_go, tcp
 from tests.support import (
     PATIENCE,
     Recorder,
@@ -137,14 +137,15 @@ def test_with_block_drains_with_the_default_timeout_on_exit() -> None:
 @pytest.mark.parametrize("error", [ValueError("it broke"), KeyboardInterrupt()])
 def test_with_block_that_raises_stops_at_once(error: BaseException) -> None:
     recorder = Recorder()
-    server = tcp().threaded().observe(recorder).handler(hold).build()
+    server = tcp().threaded().observe(recorder).handler(hold).build().start()
 
-    with pytest.raises(type(error)) as caught, server:
-        server.start()
-        client = held(server.address)
-        raise error
+    def leave() -> None:
+        with server:
+            raise error
 
-    client.close()
+    with held(server.address), pytest.raises(type(error)) as caught:
+        leave()
+
     assert caught.value is error
     assert in_phase(server, Phase.CLOSED)
     assert [draining.timeout for draining in recorder.of(Draining)] == [0.0]
@@ -187,9 +188,10 @@ def test_start_leaves_a_listening_server_when_there_are_no_more_threads(
         raise RuntimeError("can't start new thread")
 
     with tcp().handler(greet).build() as server:
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="new thread"):
+        with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
-            server.start()
+            with pytest.raises(RuntimeError, match="new thread"):
+                server.start()
 
         assert server.phase is Phase.LISTENING
         assert ask(server.start().address, b"") == b"hello"
@@ -207,61 +209,6 @@ def test_only_one_of_two_threads_gets_to_serve() -> None:
 
     assert answer == b"hello"
     assert sorted(type(result).__name__ for result in results) == ["LifecycleError", "NoneType"]
-
-
-BREAKS = [OSError(errno.EBADF, "it broke"), OSError(errno.EINVAL, "it broke"), TypeError("it broke")]
-
-
-@pytest.mark.parametrize("error", BREAKS, ids=repr)
-def test_serve_forever_raises_what_broke_the_listener_and_has_closed(error: Exception) -> None:
-    listener, stage = scripted(error)
-    server = stage.handler(lambda *_: None).build()
-
-    with pytest.raises(type(error)) as caught:
-        server.serve_forever()
-
-    assert caught.value is error
-    assert server.phase is Phase.CLOSED
-    assert listener.history[-1] == "closed"
-
-
-@pytest.mark.parametrize("error", BREAKS, ids=repr)
-@pytest.mark.parametrize("call", ["wait", "drain"])
-def test_error_that_ends_a_started_loop_is_raised_to_whoever_waits(
-    call: str, error: Exception
-) -> None:
-    listener, stage = scripted(error)
-    server = stage.handler(lambda *_: None).build().start()
-    wait_until(lambda: listener.accepts)
-
-    with pytest.raises(type(error)) as caught:
-        getattr(server, call)()
-
-    wait_until(lambda: in_phase(server, Phase.CLOSED))
-    assert caught.value is error
-    assert listener.history[-1] == "closed"
-
-
-def test_error_that_ends_a_started_loop_is_raised_at_the_end_of_the_block() -> None:
-    listener, stage = scripted(TypeError("it broke"))
-
-    with pytest.raises(TypeError, match="it broke"), stage.handler(lambda *_: None).build() as it:
-        it.start()
-        wait_until(lambda: listener.accepts)
-
-    assert in_phase(it, Phase.CLOSED)
-
-
-def test_error_that_ends_a_started_loop_is_logged_when_nobody_waits(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    _, stage = scripted(TypeError("it broke"))
-    server = stage.handler(lambda *_: None).build().start()
-
-    wait_until(lambda: in_phase(server, Phase.CLOSED))
-    server.stop()
-
-    assert "it broke" in caplog.text
 
 
 def test_wait_returns_false_while_the_server_serves_and_true_after() -> None:
