@@ -67,6 +67,11 @@ def _check_class(handler: type, request_type: type) -> None:
     if classic is not None:
         stream += (classic.StreamRequestHandler,)
         datagram += (classic.DatagramRequestHandler,)
+        if request_type is Datagram and issubclass(handler, classic.DatagramRequestHandler):
+            raise HandlerMismatchError(
+                f"{handler.__name__} wants its request as (data, socket), and answers every "
+                "datagram; derive it from acceptor's DatagramHandler"
+            )
     if issubclass(handler, stream) and request_type is Datagram:
         raise HandlerMismatchError(
             f"{handler.__name__} serves connections, but this transport yields datagrams; "

@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from benchmarks.work import STRATEGIES, TRANSPORTS
 from benchmarks.load import load
+from benchmarks.work import STRATEGIES, TRANSPORTS
 
 TICK = os.sysconf("SC_CLK_TCK")
 

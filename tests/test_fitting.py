@@ -203,3 +203,8 @@ def test_coroutine_function_is_refused_as_a_policy(policy: object) -> None:
     # It would return a coroutine, which is true, and so let everybody in.
     with pytest.raises(ConfigurationError, match="coroutine"):
         tcp.access(policy)
+
+
+def test_classic_datagram_handlers_are_refused_because_they_unpack_another_request() -> None:
+    with pytest.raises(HandlerMismatchError, match="derive it from acceptor's DatagramHandler"):
+        ServerBuilder().udp(("127.0.0.1", 0)).handler(socketserver.DatagramRequestHandler)

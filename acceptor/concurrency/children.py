@@ -9,9 +9,9 @@ import threading
 import time
 import warnings
 
-# What `signal.getsignal` wraps; the wrapper makes an enum's member of each answer, and the memory
+# What the functions of `signal` wrap; the wrappers make enum members of all answers, and the memory
 # that this touches is copied for each child: it made a fork a tenth slower.
-from _signal import getsignal  # type: ignore[import-not-found] # pyright: ignore
+from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found] # pyright: ignore
 from collections.abc import Callable, Collection
 from typing import Final, NoReturn
 
@@ -35,6 +35,7 @@ _OUTCOME: Final = {status: outcome for outcome, status in _STATUS.items()}
 
 # A child that was sent SIGKILL is gone at once, unless it hangs in the kernel.
 _KILL_PATIENCE: Final = 1.0  # seconds
+_LOOK_AGAIN: Final = 0.01  # seconds
 
 if sys.platform != "win32":
     # Asked for once: each call turns every number into an enum's member, and takes a tenth of
@@ -45,7 +46,7 @@ if sys.platform != "win32":
     class _Child:
         pid: int
         job: Job
-        watch: int  # descriptor, -1 if there is none
+        watch: int = -1  # descriptor, -1 if there is none
         cut: bool = False
 
     @attrs.define(eq=False)
@@ -53,7 +54,8 @@ if sys.platform != "win32":
         """Forks a child for each job. Belongs to the accept thread, but for `cut`.
 
         Children are waited for by their pid, when their descriptor says that they have ended;
-        so the accept loop never blocks on one, and never reaps what others have started.
+        so the accept loop never blocks on one, and never reaps what others have started. One that
+        cannot be watched is looked at every tenth of a second.
         """
 
         _workplace: Workplace
@@ -68,44 +70,33 @@ if sys.platform != "win32":
                 ResourceError: The machine gives no more processes or descriptors.
             """
             self._warn_about_threads()
-            self._reap_unwatched()
             flush_standard_streams()
             try:
                 watch = self._new_watch()
             except OSError as error:
                 raise ResourceError(error.errno, error.strerror) from error
-            self._mind(self._fork(job, watch), job, watch)
+            self._fork(job, watch)
 
-        def _fork(self, job: Job, watch: ExitWatch) -> int:
-            parent = os.getpid()
+        def _fork(self, job: Job, watch: ExitWatch) -> None:
             handlers = handlers_in_python()
-            # In a new child these signals would run the parent's handler.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, handlers) if handlers else None
+            # In a new child these would run the parent's handler, and Ctrl-C, in either of the
+            # two, would come before anyone is ready for it.
+            held = (signal.SIGINT, *handlers)
+            before = pthread_sigmask(signal.SIG_BLOCK, ())
             try:
-                pid = os.fork()
+                try:
+                    pthread_sigmask(signal.SIG_BLOCK, held)
+                    pid = os.fork()
+                except BaseException as error:
+                    watch.close()
+                    if isinstance(error, OSError):
+                        raise ResourceError(error.errno, error.strerror) from error
+                    raise
                 if pid == 0:
                     self._live_as_child(job, watch, handlers)
-            except BaseException as error:
-                if os.getpid() != parent:  # Ctrl-C, before the child was ready for it
-                    os._exit(_STATUS[Outcome.FAILED])
-                watch.close()
-                if isinstance(error, OSError):
-                    raise ResourceError(error.errno, error.strerror) from error
-                raise
+                self._mind(pid, job, watch)
             finally:
-                if before is not None:
-                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            return pid
-
-        def _mind(self, pid: int, job: Job, watch: ExitWatch) -> None:
-            job.release()
-            try:
-                fd = watch.in_parent(pid)
-            except OSError:  # another thread took the descriptor held in reserve
-                fd = -1
-            child = self._children[pid] = _Child(pid, job, fd)
-            if fd >= 0:
-                self._workplace.watch(fd, lambda: self._reap(child))
+                pthread_sigmask(signal.SIG_SETMASK, before)
 
         def _live_as_child(self, job: Job, watch: ExitWatch, handlers: Collection[int]) -> NoReturn:
             status = _STATUS[Outcome.FAILED]
@@ -113,28 +104,51 @@ if sys.platform != "win32":
                 watch.in_child()
                 if handlers:
                     restore_signal_handlers(handlers)
+                pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, *handlers))
                 self._workplace.leave()
                 status = _STATUS[job.serve(patient=True)]
             finally:
-                flush_standard_streams()
-                os._exit(status)  # in finally: whatever is raised, nothing else of ours may run
+                try:
+                    flush_standard_streams()
+                finally:
+                    os._exit(status)  # whatever is raised, nothing else of ours may run
 
-        def _reap(self, child: _Child, options: int = 0) -> None:
+        def _mind(self, pid: int, job: Job, watch: ExitWatch) -> None:
+            job.release()
+            child = self._children[pid] = _Child(pid, job)
             try:
-                pid, status = os.waitpid(child.pid, options)
+                child.watch = watch.in_parent(pid)
+            except OSError:  # it is reaped already, or a thread took the descriptor in reserve
+                self._look_at(child)
+            else:
+                self._workplace.watch(child.watch, lambda: self._look_at(child))
+
+        def _look_at(self, child: _Child) -> None:
+            """Reap a child if it has ended; if there is nothing to watch, look again soon."""
+            if child.pid not in self._children or self._reap(child):
+                return
+            self._unwatch(child)  # a pipe may be closed by a child that lives on
+            self._workplace.recheck(lambda: self._look_at(child))
+
+        def _reap(self, child: _Child) -> bool:
+            """Say whether the child has ended; never wait for it."""
+            try:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
             except ChildProcessError:
                 # Someone else reaped it, or SIGCHLD is ignored; nothing says that it failed.
                 pid, status = child.pid, 0
-            if pid == 0 or self._children.pop(child.pid, None) is None:
-                return
+            if pid == 0:
+                return False
+            del self._children[child.pid]
+            self._unwatch(child)
+            child.job.end(_outcome(child, status))
+            return True
+
+        def _unwatch(self, child: _Child) -> None:
             if child.watch >= 0:
                 self._workplace.unwatch(child.watch)
                 os.close(child.watch)
-            child.job.end(_outcome(child, status))
-
-        def _reap_unwatched(self) -> None:
-            for child in [child for child in self._children.values() if child.watch < 0]:
-                self._reap(child, os.WNOHANG)
+                child.watch = -1
 
         def _warn_about_threads(self) -> None:
             if not self._warned and threading.active_count() > 1:
@@ -150,34 +164,34 @@ if sys.platform != "win32":
             """Send SIGTERM, and SIGKILL to those that are still there after the timeout."""
             children = [child for child in list(self._children.values()) if child.job in jobs]
             for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, _KILL_PATIENCE)):
-                children = [child for child in children if child.pid in self._children]
                 for child in children:
                     child.cut = True
-                    os.kill(child.pid, number)  # not reaped yet, so the pid is still its own
-                self._await_exits(children, time.monotonic() + patience)
+                    # Not reaped by us, so the pid is its own, unless somebody else has reaped it.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(child.pid, number)
+                children = self._await_exits(children, time.monotonic() + patience)
 
-        def _await_exits(self, children: list[_Child], until: float) -> None:
-            waiting = {child.watch: child for child in children if child.watch >= 0}
-            poll = select.poll()
-            for fd in waiting:
-                poll.register(fd, select.POLLIN)
-            while waiting and (left := until - time.monotonic()) > 0:
-                for fd, _ in poll.poll(left * 1000):
-                    poll.unregister(fd)
-                    self._reap(waiting.pop(fd))
-            for child in children:
-                if child.watch < 0:
-                    self._reap(child, os.WNOHANG)
+        def _await_exits(self, children: list[_Child], until: float) -> list[_Child]:
+            """Reap these children until the moment comes; return those that have not ended."""
+            while True:
+                children = [child for child in children if not self._reap(child)]
+                left = until - time.monotonic()
+                if not children or left <= 0:
+                    return children
+                poll = select.poll()
+                for child in children:
+                    if child.watch >= 0:
+                        poll.register(child.watch, select.POLLIN)
+                # Short, for those that cannot be watched, and pipes close before their child ends.
+                poll.poll(min(left, _LOOK_AGAIN) * 1000)
 
         def close(self) -> None:
             """Give up on children that no signal could end."""
             for child in list(self._children.values()):
-                self._reap(child, os.WNOHANG)
-            for child in self._children.values():
-                if child.watch >= 0:
-                    os.close(child.watch)
-                child.job.end(Outcome.CUT)
-            self._children.clear()
+                if not self._reap(child):
+                    del self._children[child.pid]
+                    self._unwatch(child)
+                    child.job.end(Outcome.CUT)
 
     def _outcome(child: _Child, status: int) -> Outcome:
         if child.cut:
@@ -208,7 +222,6 @@ if sys.platform != "win32":
             signal.signal(signal.SIGINT, signal.default_int_handler)
             with contextlib.suppress(OSError):
                 os.setpgid(0, 0)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
 
     def flush_standard_streams() -> None:
         """Write out what is buffered, so that parent and child never both write it."""

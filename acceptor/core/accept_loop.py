@@ -27,7 +27,11 @@ from acceptor.core.waiting import Waiter
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
 
-OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+OUT_OF_RESOURCES: Final = frozenset(
+    getattr(errno, name)
+    for name in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "WSAEMFILE", "WSAENOBUFS")
+    if hasattr(errno, name)
+)
 
 # After "out of descriptors" the very next accept fails too, so a loop that only ignores it spins:
 # socketserver of CPython 3.13 tried 334,000 times in 2 s. Trio, Ranch and Go wait as well.
@@ -193,10 +197,10 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         self._submit(job)
 
     def _refuse(self, incoming: Incoming[RequestT, PeerT], error: BaseException | None) -> None:
-        reason = "the access policy failed" if error else f"denied by {self._policy!r}"
+        reason = "the access policy failed" if error is not None else f"denied by {self._policy!r}"
         self.admission.refuse()
         self._report(Refused(peer=incoming.peer, reason=reason, error=error))
-        incoming.close(patient=False)
+        incoming.release()  # at once: who may not come in is not waited for
 
     def _submit(self, job: ServeRequest[RequestT, PeerT]) -> None:
         try:

@@ -1,11 +1,16 @@
 """A point in time that several waits share, on the clock that never jumps."""
 
 import math
+import threading
 import time
+from typing import Final
 
 import attrs
 
 from acceptor.core.errors import ConfigurationError
+
+# What a lock can wait for; nobody will see the difference between that and for ever.
+_LONGEST: Final = threading.TIMEOUT_MAX / 2
 
 
 @attrs.frozen
@@ -17,7 +22,9 @@ class Deadline:
     @classmethod
     def after(cls, seconds: float | None) -> "Deadline":
         """Return the deadline so many seconds from now; None means never."""
-        return cls(math.inf if seconds is None else time.monotonic() + seconds)
+        if seconds is None or seconds > _LONGEST:
+            return cls(math.inf)
+        return cls(time.monotonic() + seconds)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never below zero; None if there is no end."""
@@ -42,4 +49,6 @@ def check_timeout(name: str, seconds: float | None) -> None:
     if seconds is None:
         return
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise ConfigurationError(f"{name} must be seconds, 0 or more, or None, got {seconds!r}")
+        raise ConfigurationError(
+            f"{name} must be seconds, 0 or more, or None for no limit, got {seconds!r}"
+        )

@@ -162,6 +162,10 @@ class Workplace(Protocol):
         """End a watch; before the descriptor is closed."""
 
     @abstractmethod
+    def recheck(self, callback: Callable[[], object]) -> None:
+        """Call back once from the accept thread, in a tenth of a second or earlier."""
+
+    @abstractmethod
     def leave(self) -> None:
         """In a forked child: drop the port."""
 

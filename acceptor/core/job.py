@@ -69,10 +69,12 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
 
     def end(self, outcome: Outcome) -> None:
         """Tell how it ended and give the slot back."""
-        if outcome is not Outcome.FINISHED or self._report.wants_every_request:
-            elapsed = time.monotonic() - self._since
-            self._report(Closed(peer=self.incoming.peer, outcome=outcome, elapsed=elapsed))
-        self._admission.leave(self, outcome)
+        try:
+            if outcome is not Outcome.FINISHED or self._report.wants_every_request:
+                elapsed = time.monotonic() - self._since
+                self._report(Closed(peer=self.incoming.peer, outcome=outcome, elapsed=elapsed))
+        finally:
+            self._admission.leave(self, outcome)
 
     def cut(self) -> None:
         """Shut the client's connection from outside, so that the handler comes to an end."""

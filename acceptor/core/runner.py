@@ -200,14 +200,20 @@ class _Program:
             self._deadline = Deadline.after(self._grace)
         timeout = self._deadline.remaining()
         reports: dict[Runnable, DrainReport] = {}
+        failures: list[Exception] = []
 
         def drain(server: Runnable) -> None:
-            reports[server] = server.drain(timeout)
+            try:
+                reports[server] = server.drain(timeout)
+            except Exception as error:
+                failures.append(error)
 
         threads = [_start(functools.partial(drain, server)) for server in self._servers]
         for thread in threads:
             while thread.is_alive():
                 thread.join(_SLICE)
+        for failure in failures:
+            raise failure
         return tuple(reports[server] for server in self._servers)
 
     def stop_all(self) -> None:

@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 
 from acceptor.core.accept_loop import AcceptLoop, Orders
 from acceptor.core.admission import Admission
-from acceptor.core.deadlines import check_timeout
+from acceptor.core.deadlines import Deadline, check_timeout
 from acceptor.core.drain import DRAIN_TIMEOUT, drain
 from acceptor.core.errors import LifecycleError, SelfWaitError
 from acceptor.core.events import DrainReport, Listening, Stats, Stopped
@@ -51,7 +51,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
         default=None, init=False, repr=False
     )
     _failure: Exception | None = attrs.field(default=None, init=False, repr=False)
-    _closing: bool = attrs.field(default=False, init=False, repr=False)  # some thread drains
+    _closer: int | None = attrs.field(default=None, init=False, repr=False)  # thread that drains
     _drained: DrainReport | None = attrs.field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -266,8 +266,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
         Raises:
             LifecycleError: The server does not serve.
         """
-        self._lifecycle.advance(Phase.PAUSED, "pause", only_from=Phase.SERVING)
-        self._orders.paused = True
+        with self._seat.changed:
+            self._lifecycle.advance(Phase.PAUSED, "pause", only_from=Phase.SERVING)
+            self._orders.paused = True
         self._opened("pause").waiter.wake()
 
     def resume(self) -> None:
@@ -276,8 +277,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
         Raises:
             LifecycleError: The server is not paused.
         """
-        self._lifecycle.advance(Phase.SERVING, "resume", only_from=Phase.PAUSED)
-        self._orders.paused = False
+        with self._seat.changed:
+            self._lifecycle.advance(Phase.SERVING, "resume", only_from=Phase.PAUSED)
+            self._orders.paused = False
         self._opened("resume").waiter.wake()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -290,7 +292,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
         check_timeout("timeout", timeout)
         self._refuse_to_wait_for_itself("wait")
         with self._seat.changed:
-            over = self._seat.changed.wait_for(lambda: self._seat.is_free, timeout)
+            seconds = Deadline.after(timeout).remaining()
+            over = self._seat.changed.wait_for(lambda: self._seat.is_free, seconds)
         self._raise_failure()
         return over
 
@@ -322,7 +325,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
 
     def _refuse_to_wait_for_itself(self, act: str) -> None:
         me = threading.get_ident()
-        if self._seat.driver == me or (self._loop and self._loop.admission.runs_in(me)):
+        waited_for = me in (self._seat.driver, self._closer)
+        if waited_for or (self._loop and self._loop.admission.runs_in(me)):
             raise SelfWaitError(
                 f"cannot {act} here: the calling thread is one that would be waited for; "
                 "call shutdown(), which only asks"
@@ -341,30 +345,31 @@ class Server(Generic[RequestT_co, PeerT_co]):
             self._await_other_closer(timeout)
             if self._drained is not None:
                 return self._drained
-            self._closing = True
+            self._closer = threading.get_ident()
         report = DrainReport(finished=0, cut=0, elapsed=0.0)
         try:
             if self._loop is not None:
                 report = drain(self._loop, self._seat, self._report, before, timeout)
         except BaseException:  # Ctrl-C, most likely: the next call goes on with it
             with self._seat.changed:
-                self._closing = False
+                self._closer = None
                 self._seat.changed.notify_all()
             raise
         with self._seat.changed:
             self._lifecycle.advance(Phase.CLOSED, "close")
             if self._loop is not None and self._seat.is_free:
                 self._loop.close()
-            self._closing = False
+            self._closer = None
             self._drained = report
             self._seat.changed.notify_all()
         self._report(Stopped(report=report))
         return report
 
     def _await_other_closer(self, timeout: float | None) -> None:
-        if not self._seat.changed.wait_for(lambda: not self._closing, timeout):
+        seconds = Deadline.after(timeout).remaining()
+        if not self._seat.changed.wait_for(lambda: self._closer is None, seconds):
             self.hurry()
-            self._seat.changed.wait_for(lambda: not self._closing)
+            self._seat.changed.wait_for(lambda: self._closer is None)
 
     def __enter__(self) -> Self:
         """Listen, unless it does already."""

@@ -13,6 +13,9 @@ from acceptor.core.polling import READABLE, Poller, best_poller
 _LOOK_UP: Final = b"\0"
 _END: Final = b"\xff"  # no signal has this number, and `signal.set_wakeup_fd` sends numbers
 
+_A_DAY: Final = 86_400.0  # seconds; epoll takes no more than 24 days, and every caller waits again
+_RECHECK: Final = 0.1  # seconds
+
 
 def _quiet_pair() -> tuple[socket.socket, socket.socket]:
     # A socket pair and not a pipe: Windows can only select on sockets.
@@ -35,6 +38,7 @@ class Waiter:
         factory=_quiet_pair, init=False, repr=False
     )
     _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
+    _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
     _port: int = attrs.field(default=-1, init=False)  # descriptor added for clients
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
@@ -49,12 +53,25 @@ class Waiter:
     def wait(self, timeout: float | None) -> bool:
         """Sleep until something happens; say whether a client waits at the port."""
         client = False
+        longest = _RECHECK if self._rechecks else _A_DAY
+        if timeout is None:
+            timeout = longest if self._rechecks else None
+        else:
+            timeout = min(timeout, longest)
         for fd, _ in self._poller.poll(timeout):
             if fd == self._port:
                 client = True
             elif fd in self._callbacks:  # not unwatched by the callback before it
                 self._callbacks[fd]()
+        if self._rechecks:
+            rechecks, self._rechecks = self._rechecks, []
+            for recheck in rechecks:
+                recheck()
         return client
+
+    def recheck(self, callback: Callable[[], object]) -> None:
+        """Call back once, after the current or the next wait, which is then a short one."""
+        self._rechecks.append(callback)
 
     def turn_to(self, port: int) -> None:
         """Wait for clients at this descriptor, or at none (-1); before the last one is closed."""

@@ -23,6 +23,10 @@ class AcceptThreadWorkplace(Workplace):
         """End a watch; before the descriptor is closed."""
         self._waiter.unwatch(fd)
 
+    def recheck(self, callback: Callable[[], object]) -> None:
+        """Call back once from the accept thread, in a tenth of a second or earlier."""
+        self._waiter.recheck(callback)
+
     def leave(self) -> None:
         """In a forked child: drop the ports of all servers that this process has.
 

@@ -8,7 +8,7 @@ from typing import Final
 from acceptor.core.peers import UnixPeer, unix_path
 
 if sys.platform == "linux":
-    _UCRED: Final = struct.Struct("3i")  # pid, uid, gid; unix(7)
+    _UCRED: Final = struct.Struct("iII")  # pid, uid, gid; unix(7)
 
     def unix_peer(client: socket.socket, sockaddr: str | bytes | None) -> UnixPeer:
         """Return the peer of an accepted connection with its pid, uid and gid."""

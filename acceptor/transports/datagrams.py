@@ -12,7 +12,7 @@ import attrs
 from acceptor.core.datagram import Datagram
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import Incoming, Listener
-from acceptor.core.peers import Peer
+from acceptor.core.peers import Peer, UnixPeer
 
 PeerT = TypeVar("PeerT", bound=Peer)
 
@@ -20,11 +20,15 @@ PeerT = TypeVar("PeerT", bound=Peer)
 _UNDELIVERABLE: Final = frozenset(
     getattr(errno, name)
     for name in (
-        *("ECONNREFUSED", "ECONNRESET", "ENOENT", "ENOBUFS"),
-        *("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN"),
+        *("ECONNREFUSED", "ECONNRESET", "ENOBUFS", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN"),
+        # Of paths: removed, replaced by another kind of file or socket, closed to us.
+        *("ENOENT", "ENOTDIR", "EPROTOTYPE", "EACCES", "EPERM"),
     )
     if hasattr(errno, name)
 )
+
+# Asked at a broadcast address, say: then the system chooses where the answer leaves from.
+_NOT_FROM_THERE: Final = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH})
 
 # How long an answer waits for room in a full queue.
 SEND_SECONDS: Final = 1.0
@@ -115,9 +119,12 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
                 if not self._wait_for_room(until - time.monotonic()):
                     return False
             except OSError as error:
-                if error.errno in _UNDELIVERABLE:
+                if ancillary and error.errno in _NOT_FROM_THERE:
+                    ancillary = []
+                elif error.errno in _UNDELIVERABLE or _has_no_port(datagram.peer):
                     return False
-                raise
+                else:
+                    raise
             else:
                 return True
 
@@ -142,6 +149,11 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
 
     def release(self) -> None:
         """Keep the socket: the child needs it to answer, and ends soon."""
+
+
+def _has_no_port(peer: Peer) -> bool:
+    # RFC 768: a sender that expects no answer may give 0 as its port.
+    return not isinstance(peer, UnixPeer) and peer.port == 0
 
 
 def _receiver(

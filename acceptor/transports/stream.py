@@ -96,8 +96,8 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         left = LINGER_BYTES
         until = time.monotonic() + LINGER_SECONDS
         try:
-            self._socket.settimeout(LINGER_SECONDS if patient else 0.0)
-            while left > 0 and time.monotonic() < until:
+            while left > 0 and (seconds := until - time.monotonic()) > 0:
+                self._socket.settimeout(seconds if patient else 0.0)
                 count = self._socket.recv_into(_TRASH)
                 if count == 0:
                     break
@@ -135,10 +135,12 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
     _forget: Callable[[], object] = attrs.field(default=lambda: None)
 
     _family: int = attrs.field(init=False, repr=False)
+    _proto: int = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)
         self._family = int(self._socket.family)
+        self._proto = self._socket.proto
 
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 once it is closed."""
@@ -156,7 +158,7 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
             if error.errno in _CLIENT_GONE:
                 return None
             raise
-        client = socket.socket(self._family, socket.SOCK_STREAM, fileno=fd)
+        client = socket.socket(self._family, socket.SOCK_STREAM, self._proto, fileno=fd)
         try:
             if sys.platform != "linux":
                 client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK

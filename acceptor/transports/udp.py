@@ -34,6 +34,8 @@ _IPV6_PKTINFO: Final[int | None] = getattr(socket, "IPV6_PKTINFO", None)
 _IN_PKTINFO: Final = struct.Struct("=I4s4s")  # interface, local address, header's destination
 _IN6_PKTINFO: Final = struct.Struct("=16sI")  # destination, interface
 
+_SPARE: Final = 256  # bytes for what socket options of the user's may add to each datagram
+
 
 @attrs.frozen(kw_only=True)
 class UdpTransport(Transport[Datagram, InetPeer]):
@@ -104,27 +106,32 @@ def _ask_for_local_address(sock: socket.socket) -> int:
     if sys.platform != "win32":
         if sock.family == socket.AF_INET and _IP_PKTINFO is not None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-            return socket.CMSG_SPACE(_IN_PKTINFO.size)
+            return socket.CMSG_SPACE(_IN_PKTINFO.size) + _SPARE
         if sock.family == socket.AF_INET6 and _IPV6_RECVPKTINFO is not None:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
-            return socket.CMSG_SPACE(_IN6_PKTINFO.size)
+            return socket.CMSG_SPACE(_IN6_PKTINFO.size) + _SPARE
     return 0
 
 
 def _local_host(ancillary: Ancillary) -> str | None:
     for level, kind, data in ancillary:
-        if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
-            # The second field is one of ours even if the datagram went to a broadcast address.
-            return socket.inet_ntop(socket.AF_INET, _IN_PKTINFO.unpack(data)[1])
-        if (level, kind) == (socket.IPPROTO_IPV6, _IPV6_PKTINFO):
-            raw, interface = _IN6_PKTINFO.unpack(data)
-            address = ipaddress.IPv6Address(raw)
-            if address.ipv4_mapped:
-                return str(address.ipv4_mapped)
-            if address.is_multicast:  # nothing can be sent from there
-                return None
-            return f"{address}%{interface}" if address.is_link_local else str(address)
+        # A piece that did not fit is cut, and tells nothing.
+        if (level, kind, len(data)) == (socket.IPPROTO_IP, _IP_PKTINFO, _IN_PKTINFO.size):
+            # The second field is one of ours even if the datagram went to a broadcast address;
+            # macOS leaves it empty and has only the third.
+            _, ours, asked = _IN_PKTINFO.unpack(data)
+            return socket.inet_ntop(socket.AF_INET, ours if any(ours) else asked)
+        if (level, kind, len(data)) == (socket.IPPROTO_IPV6, _IPV6_PKTINFO, _IN6_PKTINFO.size):
+            return _sendable(*_IN6_PKTINFO.unpack(data))
     return None
+
+
+def _sendable(packed: bytes, interface: int) -> str | None:
+    found = ipaddress.IPv6Address(packed)
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address = found.ipv4_mapped or found
+    if address.is_multicast:  # nothing can be sent from there
+        return None
+    return f"{address}%{interface}" if found.is_link_local else str(address)
 
 
 def _straight_back(datagram: Datagram) -> tuple[Any, Ancillary]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import socket
 from typing import Any, ClassVar
 
@@ -101,4 +100,4 @@ def _way_back(datagram: Datagram) -> tuple[Any, Ancillary]:
     path = datagram.peer.path
     if path.startswith("@"):
         return b"\0" + path[1:].encode("utf-8", "surrogateescape"), []
-    return os.fsencode(path), []
+    return path, []

@@ -169,7 +169,7 @@ class UnixName:
         if self.mode is None and self.uid == self.gid == -1:
             return
         if sys.platform != "win32" and (self.uid, self.gid) != (-1, -1):
-            os.chown(self.path, self.uid, self.gid)
+            os.chown(self.path, self.uid, self.gid, follow_symlinks=False)
         os.chmod(self.path, self.mode if self.mode is not None else 0o777 & ~_umask())
 
 
@@ -202,21 +202,23 @@ def opening(path: str) -> Generator[None, None, None]:
     """Keep other servers of ours from opening a socket in the same folder meanwhile.
 
     Between bind and listen a socket looks as dead as one left behind, and between the look at a
-    dead file and its removal somebody may have replaced it. Where the folder cannot be locked,
-    it goes without.
+    dead file and its removal somebody may have replaced it. Where the folder cannot be locked, or
+    somebody else keeps it locked, it goes without.
     """
     with contextlib.ExitStack() as stack:
         if sys.platform != "win32" and not path.startswith("@"):
             with contextlib.suppress(PermissionError):
                 folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-                stack.callback(os.close, folder)  # which unlocks it, too
-                _lock(folder, path)
+                stack.callback(os.close, folder)
+                if _lock(folder):
+                    # Said, because a child forked meanwhile has the descriptor, too.
+                    stack.callback(fcntl.flock, folder, fcntl.LOCK_UN)
         yield
 
 
 if sys.platform != "win32":
 
-    def _lock(folder: int, path: str) -> None:
+    def _lock(folder: int) -> bool:
         until = time.monotonic() + _LOCK_PATIENCE
         while time.monotonic() < until:
             try:
@@ -224,10 +226,7 @@ if sys.platform != "win32":
             except BlockingIOError:
                 time.sleep(0.01)
             except OSError:  # a file system without locks
-                return
+                return False
             else:
-                return
-        raise ListenError(
-            errno.EAGAIN,
-            f"cannot listen on {path!r}: another process holds a lock on its folder",
-        )
+                return True
+        return False  # it is held for long, so by something else than an opening

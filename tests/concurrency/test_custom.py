@@ -130,6 +130,7 @@ def test_failed_handshake_closes_that_client_alone(strategy: str) -> None:
         (closed,) = recorder.wait_for(Closed)
 
         assert ask(server.address, b"Ada\n") == b"welcome, Ada"
+        server.drain()
     assert closed.outcome is Outcome.HANDSHAKE_FAILED
     assert server.stats.handshake_failed == 1
     if strategy != "forked":  # there it is told in the child

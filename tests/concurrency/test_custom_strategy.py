@@ -61,6 +61,7 @@ def test_foreign_strategy_runs_jobs_within_its_bound() -> None:
         assert let_go(first) == b"?"
         assert third.recv(1) == b"!"
         assert let_go(second) == let_go(third) == b"?"
+        server.drain()
 
     assert before.active == 2
     assert server.stats.finished == 3

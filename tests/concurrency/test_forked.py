@@ -85,6 +85,7 @@ def test_child_that_is_killed_is_lost_and_said_so(caplog: pytest.LogCaptureFixtu
             (closed,) = recorder.wait_for(Closed)
 
         assert ask(server.address, b"")
+        server.drain()
     assert closed.outcome is Outcome.LOST
     assert server.stats.lost == 1
     assert "was killed" in caplog.text

@@ -198,7 +198,7 @@ def test_accept_loop_closes_whom_the_policy_denies_and_whom_it_raises_for(
 
     assert bench.loop.run_once(None)
 
-    assert client.history == ["closed"]
+    assert client.history == ["released"]
     assert bench.dispatcher.jobs == []
     assert bench.admission.stats() == Stats(refused=1)
     assert [refused.error for refused in bench.recorder.of(Refused)] == [error]

@@ -49,6 +49,7 @@ def test_client_that_resets_while_it_is_read_from_has_left(
         (closed,) = recorder.wait_for(Closed)
 
         assert let_go(held(server.address)) == b"?"
+        server.drain()
     assert closed.outcome is Outcome.CLIENT_LEFT
     assert server.stats.client_left == 1
     assert errors(caplog) == []

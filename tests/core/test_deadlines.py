@@ -7,6 +7,7 @@ import pytest
 
 from acceptor import ConfigurationError
 from acceptor.core.deadlines import Deadline, check_timeout
+from acceptor.core.waiting import Waiter
 
 
 def test_deadline_never_passes_when_there_is_none() -> None:
@@ -56,3 +57,13 @@ def test_check_timeout_names_the_argument_and_the_value_when_it_makes_no_sense(
         check_timeout("grace", seconds)
 
     assert repr(seconds) in str(caught.value)
+
+
+def test_waiter_takes_a_timeout_longer_than_the_system_can_wait() -> None:
+    waiter = Waiter(lambda: None)
+    waiter.wake()
+
+    try:
+        assert not waiter.wait(1e9)
+    finally:
+        waiter.close()

@@ -168,6 +168,7 @@ def test_timeout_of_a_handler_class_ends_the_request_as_timed_out(
     with serving(stage.handler(Impatient)) as server, connect(server.address) as client:
         answer = read_all(client)
         (closed,) = recorder.wait_for(Closed)
+        server.drain()
 
     assert answer == b"waiting"
     assert closed.outcome is Outcome.TIMED_OUT

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from acceptor import Accepted, Event, SelfWaitError, Server
-from tests.fakes import Call, drain_meanwhile, greet, held, hold, let_go, tcp
+from acceptor import Accepted, Draining, Event, SelfWaitError, Server
+from tests.fakes import Call, attempt, drain_meanwhile, greet, held, hold, let_go, tcp
 from tests.support import Recorder, ask, connect, serving
 
 WAITS = ["wait", "drain", "stop"]
@@ -162,3 +162,16 @@ def test_thread_that_a_handler_started_may_wait_for_the_server() -> None:
     ask(server.address, b"")
 
     assert server.drain() is calls[0].result()
+
+
+def test_stop_is_refused_to_an_observer_of_its_own_drain() -> None:
+    told: list[object] = []
+
+    def stop_at_once(event: Event) -> None:
+        if isinstance(event, Draining):
+            told.append(attempt(server.stop))
+
+    server = tcp().observe(stop_at_once).handler(greet).build().start()
+    server.drain()
+
+    assert [type(error) for error in told] == [SelfWaitError]

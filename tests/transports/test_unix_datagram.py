@@ -297,9 +297,9 @@ def test_unix_file_lets_nobody_in_before_it_is_dressed(
     seen: list[int] = []
 
     def watched(change: Callable[..., None]) -> Callable[..., None]:
-        def look_first(*args: Any) -> None:
+        def look_first(*args: Any, **options: Any) -> None:
             seen.append(stat.S_IMODE(path.stat().st_mode))
-            change(*args)
+            change(*args, **options)
 
         return look_first
 
@@ -329,7 +329,7 @@ def test_unix_owner_and_group_are_set(at: Stage, path: Path, by: str, umask: int
 def test_unix_file_goes_again_when_it_cannot_be_dressed(
     at: Stage, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: Any) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "chown", refuse)

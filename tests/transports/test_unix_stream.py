@@ -274,7 +274,7 @@ def test_unix_servers_that_race_for_a_dead_file_leave_one_winner(path: Path, att
             server.stop()
 
 
-def test_unix_server_says_so_when_another_process_holds_the_folder(
+def test_unix_server_goes_without_the_lock_when_somebody_keeps_the_folder_locked(
     at: Stage, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unix_path, "_LOCK_PATIENCE", 0.0)
@@ -282,13 +282,10 @@ def test_unix_server_says_so_when_another_process_holds_the_folder(
     fcntl.flock(folder, fcntl.LOCK_EX)
 
     try:
-        with pytest.raises(ListenError, match="holds a lock on its folder") as caught:
-            at(path).handler(ignore).build().listen()
+        with at(path).handler(ignore).build():
+            assert path.is_socket()
     finally:
         os.close(folder)
-
-    assert str(path) in str(caught.value)
-    assert not path.exists()
 
 
 def test_unix_file_survives_the_end_of_a_forked_child(at: Stage, kind: str, path: Path) -> None:
