@@ -207,4 +207,6 @@ def test_coroutine_function_is_refused_as_a_policy(policy: object) -> None:
 
 def test_classic_datagram_handlers_are_refused_because_they_unpack_another_request() -> None:
     with pytest.raises(HandlerMismatchError, match="derive it from acceptor's DatagramHandler"):
-        ServerBuilder().udp(("127.0.0.1", 0)).handler(socketserver.DatagramRequestHandler)
+        ServerBuilder().udp(("127.0.0.1", 0)).handler(
+            socketserver.DatagramRequestHandler  # type: ignore[arg-type]
+        )
