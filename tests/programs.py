@@ -95,6 +95,8 @@ def program(source: str) -> Generator[Program, None, None]:
     """Run Python source in a process of its own, which is killed if it outlives the block."""
     process = subprocess.Popen(
         [sys.executable, "-c", _PRELUDE + textwrap.dedent(source)],
+        # Or there would be nothing to flush.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

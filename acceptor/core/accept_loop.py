@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
+from acceptor.core.access import AllowAll
 from acceptor.core.admission import Admission
 from acceptor.core.deadlines import Deadline
 from acceptor.core.errors import ResourceError, is_ctrl_c
@@ -37,6 +38,8 @@ OUT_OF_RESOURCES: Final = frozenset(
 # socketserver of CPython 3.13 tried 334,000 times in 2 s. Trio, Ranch and Go wait as well.
 FIRST_PAUSE: Final = 0.1  # seconds
 LONGEST_PAUSE: Final = 1.0  # seconds
+
+_SLICE: Final = 0.5  # seconds
 
 # All loops of this process that may have a port open, for a forked child to drop.
 LOOPS: Final["weakref.WeakSet[AcceptLoop[Any, Any]]"] = weakref.WeakSet()
@@ -106,10 +109,12 @@ class AcceptLoop(Generic[RequestT, PeerT]):
     _retired: bool = attrs.field(default=False, init=False)
     _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
     _backoff: Backoff = attrs.field(init=False)
+    _lets_all_in: bool = attrs.field(init=False)
     _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._backoff = Backoff(self._report)
+        self._lets_all_in = isinstance(self._policy, AllowAll)
         LOOPS.add(self)
 
     def run(self) -> None:
@@ -180,21 +185,25 @@ class AcceptLoop(Generic[RequestT, PeerT]):
         return incoming
 
     def _admit(self, incoming: Incoming[RequestT, PeerT]) -> None:
-        error: BaseException | None = None
-        try:
-            allowed = self._policy.allows(incoming.peer)
-        except BaseException as raised:
-            allowed, error = False, raised
-        if not allowed:
-            self._refuse(incoming, error)
-            if error is not None and is_ctrl_c(error):
-                raise error
+        if not (self._lets_all_in or self._is_allowed(incoming)):
             return
         job = ServeRequest(incoming, self._handle, self._report, self.admission)
         self.admission.enter(job)
         if self._report.wants_every_request:
             self._report(Accepted(peer=incoming.peer))
         self._submit(job)
+
+    def _is_allowed(self, incoming: Incoming[RequestT, PeerT]) -> bool:
+        error: BaseException | None = None
+        try:
+            if self._policy.allows(incoming.peer):
+                return True
+        except BaseException as raised:
+            error = raised
+        self._refuse(incoming, error)
+        if error is not None and is_ctrl_c(error):
+            raise error
+        return False
 
     def _refuse(self, incoming: Incoming[RequestT, PeerT], error: BaseException | None) -> None:
         reason = "the access policy failed" if error is not None else f"denied by {self._policy!r}"
@@ -232,7 +241,8 @@ class AcceptLoop(Generic[RequestT, PeerT]):
             if self._held is not None and not pause:
                 self._submit_held()
             else:
-                self._wait(deadline.sooner(Deadline.after(pause or None)).remaining())
+                # In slices: a Ctrl-C that slips in right before the wait does not end it.
+                self._wait(deadline.sooner(Deadline.after(pause or _SLICE)).remaining())
 
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""

@@ -46,9 +46,9 @@ class UnixPeer(_Pair):
     """
 
     path: str
-    pid: int | None
-    uid: int | None
-    gid: int | None
+    pid: int | None = None
+    uid: int | None = None
+    gid: int | None = None
 
     def __new__(
         cls, path: str = "", pid: int | None = None, uid: int | None = None, gid: int | None = None
@@ -56,7 +56,9 @@ class UnixPeer(_Pair):
         """Make the pair from the path, or from the credentials of a socket without one."""
         host = path or ("unix:" if uid is None else f"unix:pid={pid},uid={uid},gid={gid}")
         self = tuple.__new__(cls, (host, 0))  # one step for each accept, where `super` takes three
-        self.path, self.pid, self.uid, self.gid = path, pid, uid, gid
+        self.path = path
+        if uid is not None:
+            self.pid, self.uid, self.gid = pid, uid, gid
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -102,6 +104,7 @@ def unix_path(sockaddr: str | bytes | None) -> str:
     if not sockaddr:
         return ""
     text = sockaddr.decode("utf-8", "surrogateescape") if isinstance(sockaddr, bytes) else sockaddr
-    if text.startswith("@"):  # a file in the current folder, and no abstract name
+    first = text[0]
+    if first == "@":  # a file in the current folder, and no abstract name
         return f"./{text}"
-    return "@" + text[1:] if text.startswith("\0") else text
+    return "@" + text[1:] if first == "\0" else text

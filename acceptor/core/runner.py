@@ -86,7 +86,7 @@ def run(
             "call start() and drain()"
         )
     program = _Program(servers, grace)
-    with program.handling_signals(), contextlib.ExitStack() as undo:
+    with program.helped(), program.handling_signals(), contextlib.ExitStack() as undo:
         undo.callback(program.stop_all)
         program.open_all()
         if on_ready is not None:
@@ -108,6 +108,8 @@ class _Program:
     _grace: float | None
     _signals: int = attrs.field(default=0, init=False)
     _deadline: Deadline | None = attrs.field(default=None, init=False)
+    _helpers: int = attrs.field(default=0, init=False)  # changed by the main thread alone
+    _helped: "queue.SimpleQueue[None]" = attrs.field(factory=queue.SimpleQueue, init=False)
     _main_waits: socket.socket = attrs.field(init=False)
     _wake_main: socket.socket = attrs.field(init=False)
 
@@ -128,9 +130,31 @@ class _Program:
         self._signals += 1
         for server in self._servers:
             server.shutdown() if self._signals == 1 else server.hurry()
+        work = self.drain_all if self._signals == 1 else self.stop_all
         with contextlib.suppress(RuntimeError):  # no more threads: the flags must do
-            work = self.drain_all if self._signals == 1 else self.stop_all
-            _thread.start_new_thread(_start_if_possible, (work,))
+            _thread.start_new_thread(self._start_helper, (work,))
+            self._helpers += 1
+
+    def _start_helper(self, work: Callable[[], object]) -> None:
+        try:
+            _start(functools.partial(self._help, work))
+        except RuntimeError:
+            self._helped.put(None)
+
+    def _help(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        finally:
+            self._helped.put(None)
+
+    @contextlib.contextmanager
+    def helped(self) -> Generator[None, None, None]:
+        """At the end wait for the threads that signals have started: none outlives the program."""
+        try:
+            yield
+        finally:
+            for _ in range(self._helpers):
+                self._helped.get()
 
     def open_all(self) -> None:
         """Listen with all of them."""
@@ -226,8 +250,3 @@ def _start(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, name="acceptor", daemon=True)
     thread.start()
     return thread
-
-
-def _start_if_possible(work: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # no more threads: the flags must do
-        _start(work)

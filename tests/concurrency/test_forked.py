@@ -1,5 +1,6 @@
 """Children: bounded, minded one by one, and a request each."""
 
+import functools
 import os
 import signal
 import socket
@@ -18,8 +19,8 @@ from acceptor import (
 )
 from acceptor.core.reporting import LOGGER
 from acceptor.transports import stream
-from tests.fakes import greet, held, hold, let_go, tcp
-from tests.support import Recorder, ask, connect, serving, wait_until
+from tests.fakes import Call, greet, held, hold, let_go, tcp
+from tests.support import Recorder, ask, connect, serving
 
 
 def tell_pid(request: socket.socket, client_address: object, server: Server[Any, Any]) -> None:
@@ -68,11 +69,15 @@ def test_accept_loop_goes_on_while_children_run() -> None:
 def test_children_of_others_are_left_to_them() -> None:
     other = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it has ended and is not reaped
-    with serving(tcp().forked().handler(greet)) as server:
+    # In one thread, whose children the system finds first when it is asked for just any.
+    with tcp().forked().handler(greet).build() as server:
         for _ in range(5):
-            ask(server.address, b"")
-        wait_until(lambda: server.stats.finished == 5)
+            client = Call(functools.partial(ask, server.address, b""))
+            server.handle_request()
+            assert client.result() == b"hello"
+        server.drain()
 
+    assert server.stats.finished == 5
     assert os.waitpid(other.pid, os.WNOHANG)[0] == other.pid
     other.returncode = 0
 

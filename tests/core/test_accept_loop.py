@@ -153,6 +153,19 @@ def test_accept_loop_takes_no_client_while_it_is_paused(make: Any) -> None:
     assert bench.poller.waits == [(None, False)]
 
 
+@pytest.mark.parametrize("order", ["paused", "ending"])
+def test_accept_loop_heeds_an_order_between_two_clients_that_wait(make: Any, order: str) -> None:
+    def judge(peer: object) -> bool:
+        setattr(bench.orders, order, True)
+        return True
+
+    bench: Bench = make(*[FakeIncoming()] * 3, policy=as_policy(judge))
+
+    bench.loop.run()
+
+    assert bench.listener.accepts == 1
+
+
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
 def test_accept_loop_keeps_an_accepted_client_until_there_is_a_worker(
     make: Any, number: int
