@@ -81,12 +81,13 @@ class ThreadDispatcher(Dispatcher):
 
     def _next(self) -> Job | None:
         self._idle.append(None)
-        try:
-            return self._jobs.get(timeout=0.0 if self._closed else KEEP_WARM)
-        except queue.Empty:
-            if self._take_idle():
-                return None
-            return self._jobs.get()  # promised in the meantime
+        while True:
+            try:
+                return self._jobs.get(timeout=0.0 if self._closed else KEEP_WARM)
+            except queue.Empty:
+                if self._take_idle():
+                    return None
+                # Promised in the meantime; but another thread may come first and take it.
 
     def cut(self, jobs: Collection[Job], timeout: float) -> None:
         """Shut the connections, so that the handlers notice."""
