@@ -27,8 +27,6 @@ def tell(event):
         say("draining")
     if isinstance(event, Closed):
         say("closed", event.outcome.name)
-    if isinstance(event, Stopped):
-        say("stopped", f"{event.report.finished}/{event.report.cut}")
 
 def hold(request, client_address, server):
     request.sendall(b"!")
