@@ -1,11 +1,12 @@
 """How a server ends: first the door, then patience, then the axe, and a report."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
-from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.deadlines import Deadline
 from acceptor.core.events import Draining, DrainReport, Stats
+from acceptor.core.intake import ServingLoop
 from acceptor.core.reporting import Reporter
 from acceptor.core.seat import Seat
 
@@ -20,9 +21,11 @@ CUT_PATIENCE: Final = 0.05  # seconds
 # such as a fork on a busy machine.
 LEAVE_PATIENCE: Final = 5.0  # seconds
 
+_SLICE: Final = 0.5  # seconds
+
 
 def drain(
-    loop: AcceptLoop[Any, Any],
+    loop: ServingLoop[Any, Any],
     seat: Seat,
     report: Reporter,
     before: Stats,
@@ -41,15 +44,15 @@ def drain(
     deadline = Deadline.after(timeout)
     loop.retire()
     loop.waiter.wake()
-    report(Draining(running=loop.admission.stats().active, timeout=timeout))
+    report(Draining(running=loop.intake.admission.stats().active, timeout=timeout))
     if seat.wait_until_free(deadline, heed_hurry=True) or _driver_leaves(loop, seat):
-        loop.wait_until_idle(deadline, heed_hurry=True)
-    after = loop.admission.stats()
-    cut = loop.cut(CUT_PATIENCE)
+        _wait_until_idle(loop, deadline, seat.is_hurried)
+    after = loop.intake.admission.stats()
+    cut = loop.intake.cut(CUT_PATIENCE)
     if cut:
         soon = Deadline.after(CUT_PATIENCE)
         if seat.wait_until_free(soon, heed_hurry=False):
-            loop.wait_until_idle(soon, heed_hurry=False)
+            _wait_until_idle(loop, soon, lambda: False)
     return DrainReport(
         finished=(after.accepted - after.active) - (before.accepted - before.active),
         cut=cut,
@@ -57,14 +60,23 @@ def drain(
     )
 
 
-def _driver_leaves(loop: AcceptLoop[Any, Any], seat: Seat) -> bool:
+def _driver_leaves(loop: ServingLoop[Any, Any], seat: Seat) -> bool:
     """Wait for a driver in the middle of a step; False if a handler holds it."""
     end = Deadline.after(LEAVE_PATIENCE)
     while not end.passed:
         driver = seat.driver
         if driver is None:
             return True
-        if loop.admission.runs_in(driver):
+        if loop.intake.admission.runs_in(driver):
             return False
         seat.wait_until_free(Deadline.after(CUT_PATIENCE), heed_hurry=False)
     return False
+
+
+def _wait_until_idle(
+    loop: ServingLoop[Any, Any], deadline: Deadline, is_hurried: Callable[[], bool]
+) -> None:
+    """Drive the loop, without taking clients, until nothing runs or there is no more patience."""
+    while not (loop.intake.admission.expect_idle() or deadline.passed or is_hurried()):
+        # In slices: a Ctrl-C that slips in right before the wait does not end it.
+        loop.turn(deadline.sooner(Deadline.after(_SLICE)).remaining(), 0)

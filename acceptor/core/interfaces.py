@@ -9,6 +9,7 @@ from acceptor.core.events import Outcome
 RequestT_co = TypeVar("RequestT_co", covariant=True)
 PeerT_co = TypeVar("PeerT_co", covariant=True)
 PeerT_contra = TypeVar("PeerT_contra", contravariant=True)
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 
 
 class Incoming(Protocol[RequestT_co, PeerT_co]):
@@ -205,6 +206,59 @@ class Concurrency(Protocol):
     @abstractmethod
     def start(self, workplace: Workplace, /) -> Dispatcher:
         """Make the dispatcher for one server."""
+
+
+class Intake(Protocol[RequestT_contra, PeerT_contra]):
+    """What stands behind a port: who may come in, and who serves it. Only for the accept thread."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def holds_one(self) -> bool:
+        """Whether a client that was taken still waits for a worker."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Say whether one more client may be taken now."""
+
+    @abstractmethod
+    def expect_room(self) -> bool:
+        """Say whether one more may be taken; if not, whatever changes that ends the wait."""
+
+    @abstractmethod
+    def take(self, incoming: Incoming[RequestT_contra, PeerT_contra], /) -> None:
+        """Let a client in, or refuse it; it is the intake's from here on.
+
+        Raises:
+            ResourceError: There is no worker for it now; it is held.
+        """
+
+    @abstractmethod
+    def take_held(self) -> None:
+        """Try once more with the client that is held.
+
+        Raises:
+            ResourceError: There is still no worker for it.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the workers go."""
+
+
+class LoopOrders(Protocol):
+    """What the accept loop looks at between two steps; may change at any time."""
+
+    @property
+    @abstractmethod
+    def ending(self) -> bool:
+        """Whether the loop is to be left; the port stays open."""
+
+    @property
+    @abstractmethod
+    def paused(self) -> bool:
+        """Whether no client is to be taken for now."""
 
 
 @runtime_checkable

@@ -30,6 +30,10 @@ class Seat:
         """Whether no thread drives the loop."""
         return self.driver is None
 
+    def is_hurried(self) -> bool:
+        """Say whether somebody asked that nothing be waited for any more."""
+        return self._orders.hurried
+
     def promise(self) -> None:
         """Keep the seat for a thread that will `take` it; the caller holds `changed`."""
         self.driver = _PROMISED
@@ -47,7 +51,7 @@ class Seat:
         """Wait until no thread drives the loop; False at the deadline or when in a hurry."""
         with self.changed:
             while not (self.is_free or deadline.passed):
-                if heed_hurry and self._orders.hurried:
+                if heed_hurry and self.is_hurried():
                     break
                 # In slices: whoever is in a hurry may be a signal handler, which must not take
                 # the lock that a notification needs.

@@ -17,6 +17,7 @@ from acceptor.core.deadlines import Deadline, check_timeout
 from acceptor.core.drain import DRAIN_TIMEOUT, drain
 from acceptor.core.errors import LifecycleError, SelfWaitError
 from acceptor.core.events import DrainReport, Listening, Stats, Stopped
+from acceptor.core.intake import JobIntake, ServingLoop
 from acceptor.core.interfaces import AccessPolicy, Concurrency, RequestHandler, Transport
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
 from acceptor.core.peers import Peer
@@ -47,7 +48,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
     _lifecycle: Lifecycle = attrs.field(factory=Lifecycle, init=False)
     _orders: Orders = attrs.field(factory=Orders, init=False, repr=False)
     _seat: Seat = attrs.field(init=False, repr=False)
-    _loop: AcceptLoop[RequestT_co, PeerT_co] | None = attrs.field(
+    _loop: ServingLoop[RequestT_co, PeerT_co] | None = attrs.field(
         default=None, init=False, repr=False
     )
     _failure: Exception | None = attrs.field(default=None, init=False, repr=False)
@@ -74,7 +75,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
     @property
     def stats(self) -> Stats:
         """The counters as they stand now; all zero before the server listens."""
-        return Stats() if self._loop is None else self._loop.admission.stats()
+        return Stats() if self._loop is None else self._loop.intake.admission.stats()
 
     def fileno(self) -> int:
         """Return the port's descriptor, readable when a client waits; -1 once it is closed.
@@ -84,7 +85,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
         """
         return self._opened("tell the descriptor").listener.fileno()
 
-    def _opened(self, act: str) -> AcceptLoop[RequestT_co, PeerT_co]:
+    def _opened(self, act: str) -> ServingLoop[RequestT_co, PeerT_co]:
         if self._loop is None:
             raise refusal(act, self.phase)
         return self._loop
@@ -104,22 +105,20 @@ class Server(Generic[RequestT_co, PeerT_co]):
         self._report(Listening(address=self.address))
         return self
 
-    def _open(self) -> AcceptLoop[RequestT_co, PeerT_co]:
+    def _open(self) -> ServingLoop[RequestT_co, PeerT_co]:
         with contextlib.ExitStack() as undo:
             listener = self._transport.listen()
             undo.callback(listener.close)
             waiter = Waiter(self._ask_to_end)
             undo.callback(waiter.close)
-            loop = AcceptLoop(
-                listener,
+            intake = JobIntake(
                 Admission(self._concurrency.limit, waiter.wake),
-                waiter,
                 self._concurrency.start(AcceptThreadWorkplace(waiter)),
                 self._policy,
                 functools.partial(_serve, self._handler, self),
                 self._report,
-                self._orders,
             )
+            loop = AcceptLoop(listener, waiter, intake, self._report, self._orders)
             undo.pop_all()  # from here on the loop owns them
             return loop
 
@@ -164,11 +163,11 @@ class Server(Generic[RequestT_co, PeerT_co]):
             raise
         return self
 
-    def _serve_in_background(self, loop: AcceptLoop[RequestT_co, PeerT_co]) -> None:
+    def _serve_in_background(self, loop: ServingLoop[RequestT_co, PeerT_co]) -> None:
         with self._in_seat(loop, keep_failure=True):
             loop.run()
 
-    def _begin(self, act: str) -> AcceptLoop[RequestT_co, PeerT_co]:
+    def _begin(self, act: str) -> ServingLoop[RequestT_co, PeerT_co]:
         if self.phase is Phase.NEW:
             self.listen()
         self._report.look_who_listens()
@@ -187,10 +186,10 @@ class Server(Generic[RequestT_co, PeerT_co]):
     @contextlib.contextmanager
     def _in_seat(
         self,
-        loop: AcceptLoop[RequestT_co, PeerT_co],
+        loop: ServingLoop[RequestT_co, PeerT_co],
         *,
         keep_failure: bool = False,
-    ) -> Generator[AcceptLoop[RequestT_co, PeerT_co], None, None]:
+    ) -> Generator[ServingLoop[RequestT_co, PeerT_co], None, None]:
         self._seat.take()
         try:
             yield loop
@@ -326,7 +325,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
     def _refuse_to_wait_for_itself(self, act: str) -> None:
         me = threading.get_ident()
         waited_for = me in (self._seat.driver, self._closer)
-        if waited_for or (self._loop and self._loop.admission.runs_in(me)):
+        if waited_for or (self._loop and self._loop.intake.admission.runs_in(me)):
             raise SelfWaitError(
                 f"cannot {act} here: the calling thread is one that would be waited for; "
                 "call shutdown(), which only asks"

@@ -7,6 +7,7 @@ import attrs
 
 from acceptor.core.accept_loop import AcceptLoop, Orders
 from acceptor.core.admission import Admission
+from acceptor.core.intake import JobIntake, ServingLoop
 from acceptor.core.interfaces import AccessPolicy
 from acceptor.core.polling import READABLE, Poller
 from acceptor.core.reporting import Reporter
@@ -65,22 +66,17 @@ class Bench:
     poller: ClockPoller = attrs.field(init=False)
     waiter: Waiter = attrs.field(init=False)
     admission: Admission = attrs.field(init=False)
-    loop: AcceptLoop[str, Any] = attrs.field(init=False)
+    loop: ServingLoop[str, Any] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.poller = ClockPoller(self.clock, self.listener.fileno(), self.end)
         self.waiter = Waiter(self.end, self.poller)
         self.admission = Admission(self.dispatcher.limit, self.waiter.wake)
-        self.loop = AcceptLoop(
-            self.listener,
-            self.admission,
-            self.waiter,
-            self.dispatcher,
-            self.policy,
-            lambda request, peer: None,
-            Reporter((self.recorder,)),
-            self.orders,
+        report = Reporter((self.recorder,))
+        intake: JobIntake[str, Any] = JobIntake(
+            self.admission, self.dispatcher, self.policy, lambda request, peer: None, report
         )
+        self.loop = AcceptLoop(self.listener, self.waiter, intake, report, self.orders)
 
     def end(self) -> None:
         self.orders.ending = True

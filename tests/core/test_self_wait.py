@@ -140,7 +140,7 @@ def test_signal_handler_never_waits_for_a_lock_that_the_serving_thread_holds(cal
 
     with tcp().handler(greet).build() as server:
         assert server._loop is not None
-        server._loop.admission._lock = SignallingLock()  # type: ignore[assignment]
+        server._loop.intake.admission._lock = SignallingLock()  # type: ignore[assignment]
         before = signal.signal(signal.SIGUSR1, on_signal)
         try:
             with connect(server.address):
