@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "addresses": {"core"},
     "fitting": {"core", "handlers"},
     "builder": PARTS | {"addresses", "fitting"},
+    "classic": {"core", "concurrency"},
     "cli": PARTS | {"addresses", "builder"},
     "__main__": {"cli"},
     "__init__": PARTS | {"builder"},
@@ -33,6 +34,7 @@ MAY_IMPORT = {
 
 # What a program that only serves has no use for.
 NOT_IMPORTED = {
+    "acceptor.classic",
     "acceptor.cli",
     "argparse",
     "asyncio",

@@ -56,10 +56,16 @@ if sys.platform != "win32":
         Children are waited for by their pid, when their descriptor says that they have ended;
         so the accept loop never blocks on one, and never reaps what others have started. One that
         cannot be watched is looked at every tenth of a second.
+
+        With `fresh_signals` off a child keeps the handlers that its parent has, and nobody is
+        warned of threads: as it ever was in the classic servers.
         """
 
         _workplace: Workplace
         _new_watch: Callable[[], ExitWatch] = attrs.field(factory=best_exit_watch)
+        _fresh_signals: bool = attrs.field(default=True, alias="fresh_signals")
+        pids: set[int] = attrs.field(factory=set[int])
+        """The children that have not been reaped."""
         _children: dict[int, _Child] = attrs.field(factory=dict, init=False, repr=False)
         _warned: bool = attrs.field(default=False, init=False)
 
@@ -69,7 +75,8 @@ if sys.platform != "win32":
             Raises:
                 ResourceError: The machine gives no more processes or descriptors.
             """
-            self._warn_about_threads()
+            if self._fresh_signals:
+                self._warn_about_threads()
             flush_standard_streams()
             try:
                 watch = self._new_watch()
@@ -78,10 +85,10 @@ if sys.platform != "win32":
             self._fork(job, watch)
 
         def _fork(self, job: Job, watch: ExitWatch) -> None:
-            handlers = handlers_in_python()
+            handlers = handlers_in_python() if self._fresh_signals else ()
             # In a new child these would run the parent's handler, and Ctrl-C, in either of the
             # two, would come before anyone is ready for it.
-            held = (signal.SIGINT, *handlers)
+            held = (signal.SIGINT, *handlers) if self._fresh_signals else ()
             before = pthread_sigmask(signal.SIG_BLOCK, ())
             try:
                 try:
@@ -104,7 +111,8 @@ if sys.platform != "win32":
                 watch.in_child()
                 if handlers:
                     restore_signal_handlers(handlers)
-                pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, *handlers))
+                if self._fresh_signals:
+                    pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, *handlers))
                 self._workplace.leave()
                 status = _STATUS[job.serve(patient=True)]
             finally:
@@ -114,8 +122,9 @@ if sys.platform != "win32":
                     os._exit(status)  # whatever is raised, nothing else of ours may run
 
         def _mind(self, pid: int, job: Job, watch: ExitWatch) -> None:
-            job.release()
+            self.pids.add(pid)
             child = self._children[pid] = _Child(pid, job)
+            job.release()
             try:
                 child.watch = watch.in_parent(pid)
             except OSError:  # it is reaped already, or a thread took the descriptor in reserve
@@ -130,19 +139,38 @@ if sys.platform != "win32":
             self._unwatch(child)  # a pipe may be closed by a child that lives on
             self._workplace.recheck(lambda: self._look_at(child))
 
-        def _reap(self, child: _Child) -> bool:
-            """Say whether the child has ended; never wait for it."""
+        def minds(self, pid: int) -> bool:
+            """Say whether this is one of our children, and not reaped yet."""
+            return pid in self._children
+
+        def reap(self, pid: int, *, wait: bool = False) -> None:
+            """Reap one of our children if it has ended, or wait until it has."""
+            self._reap(self._children[pid], 0 if wait else os.WNOHANG)
+
+        def wait_for_room(self, most: int) -> None:
+            """Wait until fewer than so many of our children run."""
+            while len(self._children) >= most:
+                children = list(self._children.values())
+                ended = [child for child in children if self._reap(child)]
+                if not ended:
+                    self._await_an_exit(children, _LOOK_AGAIN)
+
+        def _reap(self, child: _Child, options: int = os.WNOHANG) -> bool:
             try:
-                pid, status = os.waitpid(child.pid, os.WNOHANG)
+                pid, status = os.waitpid(child.pid, options)
             except ChildProcessError:
                 # Someone else reaped it, or SIGCHLD is ignored; nothing says that it failed.
                 pid, status = child.pid, 0
             if pid == 0:
                 return False
-            del self._children[child.pid]
-            self._unwatch(child)
+            self._forget(child)
             child.job.end(_outcome(child, status))
             return True
+
+        def _forget(self, child: _Child) -> None:
+            del self._children[child.pid]
+            self.pids.discard(child.pid)
+            self._unwatch(child)
 
         def _unwatch(self, child: _Child) -> None:
             if child.watch >= 0:
@@ -178,19 +206,21 @@ if sys.platform != "win32":
                 left = until - time.monotonic()
                 if not children or left <= 0:
                     return children
-                poll = select.poll()
-                for child in children:
-                    if child.watch >= 0:
-                        poll.register(child.watch, select.POLLIN)
                 # Short, for those that cannot be watched, and pipes close before their child ends.
-                poll.poll(min(left, _LOOK_AGAIN) * 1000)
+                self._await_an_exit(children, min(left, _LOOK_AGAIN))
+
+        def _await_an_exit(self, children: list[_Child], timeout: float) -> None:
+            poll = select.poll()
+            for child in children:
+                if child.watch >= 0:
+                    poll.register(child.watch, select.POLLIN)
+            poll.poll(timeout * 1000)
 
         def close(self) -> None:
             """Give up on children that no signal could end."""
             for child in list(self._children.values()):
                 if not self._reap(child):
-                    del self._children[child.pid]
-                    self._unwatch(child)
+                    self._forget(child)
                     child.job.end(Outcome.CUT)
 
     def _outcome(child: _Child, status: int) -> Outcome:

@@ -1,5 +1,6 @@
 """Waiting for descriptors: epoll itself where it is there, else what the system has."""
 
+import math
 import select
 import selectors
 import sys
@@ -39,9 +40,9 @@ class Poller(Protocol):
 
 @attrs.define(eq=False)
 class SelectorPoller(Poller):
-    """The standard library's best selector, where there is no epoll."""
+    """Any selector of the standard library's kind; by default its best one, without epoll."""
 
-    _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector, init=False)
+    _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector)
 
     def register(self, fd: int, eventmask: int, /) -> None:
         """Wait for this one, too."""
@@ -58,6 +59,34 @@ class SelectorPoller(Poller):
     def close(self) -> None:
         """Close what the selector has opened."""
         self._selector.close()
+
+
+if sys.platform != "win32":
+
+    @attrs.define(eq=False)
+    class NumberPoller(Poller):
+        """Waits for descriptors by their number alone; poll(2).
+
+        It needs no descriptor of its own, and a number that was closed and given to another
+        socket in the meantime is still waited for, where epoll has forgotten it.
+        """
+
+        _poll: select.poll = attrs.field(factory=select.poll, init=False)
+
+        def register(self, fd: int, eventmask: int, /) -> None:
+            """Wait for this one, too."""
+            self._poll.register(fd, eventmask)
+
+        def unregister(self, fd: int, /) -> None:
+            """Wait for it no more."""
+            self._poll.unregister(fd)
+
+        def poll(self, timeout: float | None, /) -> list[tuple[int, int]]:
+            """Wait up to so many seconds; return what is readable, has hung up or is closed."""
+            return self._poll.poll(None if timeout is None else max(0, math.ceil(timeout * 1000)))
+
+        def close(self) -> None:
+            """Nothing to close."""
 
 
 def best_poller() -> Poller:
