@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "addresses": {"core"},
     "fitting": {"core", "handlers"},
     "builder": PARTS | {"addresses", "fitting"},
-    "classic": {"core", "concurrency"},
+    "classic": {"core", "transports", "concurrency"},
     "cli": PARTS | {"addresses", "builder"},
     "__main__": {"cli"},
     "__init__": PARTS | {"builder"},

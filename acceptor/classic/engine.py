@@ -99,8 +99,8 @@ class HookListener(Listener[Any, Any]):
     def fileno(self) -> int:
         """Return what the server's `fileno` says now; -1 if it has nothing (any more)."""
         try:
-            return int(self._server.fileno())
-        except (AttributeError, TypeError, ValueError, OSError):
+            return self._server.fileno()
+        except (AttributeError, ValueError, OSError):
             return -1
 
     def accept(self) -> HookIncoming | None:
@@ -133,11 +133,7 @@ class HookIntake(Intake[Any, Any]):
 
     _server: _Hooks
     _has_room: Callable[[], bool] | None
-
-    @property
-    def holds_one(self) -> bool:
-        """Always False: `process_request` takes each, or fails."""
-        return False
+    holds_one: bool = False  # never: `process_request` takes each, or fails
 
     def has_room(self) -> bool:
         """Say whether `max_children` allows one more."""

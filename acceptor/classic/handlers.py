@@ -4,7 +4,7 @@ import io
 import socket
 import sys
 import types
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typing_extensions import Buffer, TypeVar
 
@@ -68,18 +68,18 @@ class StreamRequestHandler(BaseRequestHandler[StreamT, AddressT]):
 
     def setup(self) -> None:
         """Apply the options and open the files."""
-        self.connection = self.request
-        connection = cast("_Socket", self.connection)
+        connection: Any = self.request
+        self.connection = connection
         if self.timeout is not None:
             connection.settimeout(self.timeout)
         if self.disable_nagle_algorithm:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.rfile = cast("io.BufferedIOBase", connection.makefile("rb", self.rbufsize))
+        self.rfile = connection.makefile("rb", self.rbufsize)
         if self.wbufsize == 0:
             # Looked up where programs replace it: in the module that they import.
             self.wfile = vars(sys.modules["acceptor.classic"])["_SocketWriter"](connection)
         else:
-            self.wfile = cast("io.BufferedIOBase", connection.makefile("wb", self.wbufsize))
+            self.wfile = connection.makefile("wb", self.wbufsize)
 
     def finish(self) -> None:
         """Flush and close the files; the server closes the connection."""
@@ -126,4 +126,5 @@ class DatagramRequestHandler(BaseRequestHandler[tuple[bytes, _Socket], AddressT]
 
     def finish(self) -> None:
         """Send one datagram."""
-        self.socket.sendto(self.wfile.getvalue(), cast("Any", self.client_address))
+        client_address: Any = self.client_address
+        self.socket.sendto(self.wfile.getvalue(), client_address)

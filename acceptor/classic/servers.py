@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 from acceptor.classic.engine import HookWorkplace, take_one
 from acceptor.classic.parameters import Parameters
 from acceptor.core.deadlines import Deadline
+from acceptor.transports.accepting import accept
 
 RequestT = TypeVar("RequestT", default=Any)
 AddressT = TypeVar("AddressT", default=Any)
@@ -264,19 +265,21 @@ class TCPServer(BaseServer[StreamT, AddressT]):
 
     def get_request(self) -> tuple[StreamT, AddressT]:
         """Accept a connection."""
-        return cast("tuple[StreamT, AddressT]", self.socket.accept())
+        return cast("tuple[StreamT, AddressT]", accept(self.socket))
 
     def shutdown_request(self, request: StreamT) -> None:
         """Shut the connection's sending side, and close it."""
+        connection: Any = request
         try:
-            cast("_Socket", request).shutdown(socket.SHUT_WR)
+            connection.shutdown(socket.SHUT_WR)
         except OSError:  # the client is gone already
             pass
         self.close_request(request)
 
     def close_request(self, request: StreamT) -> None:
         """Close the connection."""
-        cast("_Socket", request).close()
+        connection: Any = request
+        connection.close()
 
 
 class UDPServer(TCPServer[_Datagram, AddressT]):

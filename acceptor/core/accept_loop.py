@@ -132,15 +132,21 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         The wait also ends when something else happened; it is for none while there is no room,
         the machine is out of something, or a client that was taken still waits for a worker.
         """
+        port = -1
         if self._backoff.attempts and (pause := self._backoff.remaining()):
-            self._wait(pause if timeout is None else min(pause, timeout))
+            timeout = pause if timeout is None else min(pause, timeout)
         elif self.intake.holds_one:
             self._take_held()
-        elif self._orders.paused or not self.intake.expect_room():
-            self._wait(timeout)
-        else:
-            return self._wait(timeout, for_client=True)
-        return False
+            return False
+        elif not self._orders.paused and self.intake.expect_room():
+            port = self.listener.fileno()
+        # Under the lock for the same reason as accepting.
+        with self._port_lock:
+            if self._retired:
+                port = -1
+            if port != self.waiter.port:
+                self.waiter.turn_to(port)
+        return self.waiter.wait(timeout)
 
     def _take_held(self) -> None:
         try:
@@ -151,21 +157,17 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             if self._backoff.attempts:
                 self._backoff.end()
 
-    def _wait(self, timeout: float | None, *, for_client: bool = False) -> bool:
-        # Under the lock for the same reason as accepting.
-        with self._port_lock:
-            wanted = for_client and not self._retired
-            self.waiter.turn_to(self.listener.fileno() if wanted else -1)
-        return self.waiter.wait(timeout)
-
     def take_up_to(self, most: int) -> int:
-        """Take the clients that are there, at most so many; return how many were."""
+        """Take the clients that are there, at most so many; return how many were.
+
+        There is room for the first: the caller has waited for a client with success.
+        """
         taken = 0
         orders = self._orders
         while (
             taken < most
             and not (orders.ending or orders.paused)
-            and self.intake.has_room()
+            and (not taken or self.intake.has_room())
             and (incoming := self._accept()) is not None
         ):
             taken += 1

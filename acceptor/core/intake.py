@@ -28,19 +28,15 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _handle: Callable[[RequestT, PeerT], object]
     _report: Reporter
     _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
+    holds_one: bool = attrs.field(default=False, init=False)
     _lets_all_in: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._lets_all_in = isinstance(self._policy, AllowAll)
 
-    @property
-    def holds_one(self) -> bool:
-        """Whether a job still waits for a worker."""
-        return self._held is not None
-
     def has_room(self) -> bool:
         """Say whether a slot is free now."""
-        return self._held is None and self.admission.has_room()
+        return not self.holds_one and self.admission.has_room()
 
     def expect_room(self) -> bool:
         """Say whether a slot is free; if not, the wait ends when one is given back."""
@@ -85,15 +81,21 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         Raises:
             ResourceError: There is still no worker for it.
         """
-        held, self._held = self._held, None
+        held = self._release_held()
         if held is not None:
             self._submit(held)
+
+    def _release_held(self) -> ServeRequest[RequestT, PeerT] | None:
+        held, self._held = self._held, None
+        self.holds_one = False
+        return held
 
     def _submit(self, job: ServeRequest[RequestT, PeerT]) -> None:
         try:
             self._dispatcher.submit(job)
         except ResourceError:
             self._held = job
+            self.holds_one = True
             raise
         except Exception:
             job.incoming.close(patient=False)
@@ -103,7 +105,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""
         jobs = self.admission.running()
-        held, self._held = self._held, None
+        held = self._release_held()
         if held is not None:  # no worker ever had it, so none can end it
             held.incoming.close(patient=False)
             held.end(Outcome.CUT)

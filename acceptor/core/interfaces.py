@@ -213,10 +213,8 @@ class Intake(Protocol[RequestT_contra, PeerT_contra]):
 
     __slots__ = ()
 
-    @property
-    @abstractmethod
-    def holds_one(self) -> bool:
-        """Whether a client that was taken still waits for a worker."""
+    holds_one: bool
+    """Whether a client that was taken still waits for a worker."""
 
     @abstractmethod
     def has_room(self) -> bool:

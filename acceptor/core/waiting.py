@@ -39,7 +39,8 @@ class Waiter:
     )
     _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
     _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
-    _port: int = attrs.field(default=-1, init=False)  # descriptor added for clients
+    port: int = attrs.field(default=-1, init=False)
+    """Descriptor at which it waits for clients; -1 if at none."""
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -59,7 +60,7 @@ class Waiter:
         else:
             timeout = min(timeout, longest)
         for fd, _ in self._poller.poll(timeout):
-            if fd == self._port:
+            if fd == self.port:
                 client = True
             elif fd in self._callbacks:  # not unwatched by the callback before it
                 self._callbacks[fd]()
@@ -75,12 +76,12 @@ class Waiter:
 
     def turn_to(self, port: int) -> None:
         """Wait for clients at this descriptor, or at none (-1); before the last one is closed."""
-        if port == self._port:
+        if port == self.port:
             return
-        if self._port >= 0:
+        if self.port >= 0:
             with contextlib.suppress(OSError, ValueError):  # closed, and thereby removed
-                self._poller.unregister(self._port)
-        self._port = port
+                self._poller.unregister(self.port)
+        self.port = port
         if port >= 0:
             self._poller.register(port, READABLE)
 
