@@ -38,6 +38,7 @@ from acceptor.core.interfaces import AccessPolicy, Concurrency, Transport
 from acceptor.core.peers import InetPeer, Peer, UnixPeer
 from acceptor.core.server import Server
 from acceptor.fitting import check_handler, check_policy
+from acceptor.from_classic import ClassicDatagrams, ClassicStreams, read_choices
 from acceptor.transports.adopted import (
     AdoptedDatagramTransport,
     AdoptedStreamTransport,
@@ -341,6 +342,50 @@ class ServerBuilder:
         if kind == SOCK_STREAM:
             return NeedsHandler(AdoptedStreamTransport(source=source))
         return NeedsHandler(AdoptedDatagramTransport(source=source))
+
+    @overload
+    @staticmethod
+    def from_classic(
+        source: type[ClassicStreams], address: InetAddress | UnixAddress
+    ) -> NeedsHandler[Socket, Peer]: ...
+    @overload
+    @staticmethod
+    def from_classic(
+        source: type[ClassicDatagrams], address: InetAddress | UnixAddress
+    ) -> NeedsHandler[Datagram, Peer]: ...
+    @overload
+    @staticmethod
+    def from_classic(source: ClassicStreams) -> Ready[Socket, Peer]: ...
+    @overload
+    @staticmethod
+    def from_classic(source: ClassicDatagrams) -> Ready[Datagram, Peer]: ...
+
+    @staticmethod
+    def from_classic(
+        source: object, address: InetAddress | UnixAddress | None = None
+    ) -> (
+        NeedsHandler[Socket, Peer]
+        | NeedsHandler[Datagram, Peer]
+        | Ready[Socket, Peer]
+        | Ready[Datagram, Peer]
+    ):
+        """Take over the choices of a classic server: a class with an address, or an instance.
+
+        Carries over the family and type of the socket, the mix-in, `max_children`,
+        `request_queue_size`, `allow_reuse_address`, `allow_reuse_port`, `max_packet_size` (where
+        they differ from the classic defaults) and `verify_request`; of an instance also its
+        address, or its socket if that is bound, and its handler class.
+
+        Raises:
+            ConfigurationError: It overrides what cannot be carried over; the text names each, and
+                what stands in its place.
+        """
+        choices = read_choices(source, address)
+        opened = getattr(ServerBuilder(), choices.opening)(choices.where, **choices.options)
+        stage: NeedsHandler[Any, Any] = getattr(opened, choices.strategy)(*choices.bound)
+        if choices.policy is not None:
+            stage = stage.access(choices.policy)
+        return stage if choices.handler is None else stage.handler(choices.handler)
 
     def transport(self, new_transport: Transport[RequestT, PeerT]) -> NeedsHandler[RequestT, PeerT]:
         """Take clients from any object that has the `Transport` protocol.

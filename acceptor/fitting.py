@@ -63,8 +63,7 @@ def _check_class(handler: type, request_type: type) -> None:
     stream: tuple[type, ...] = (StreamHandler,)
     datagram: tuple[type, ...] = (DatagramHandler,)
     # Whoever has a classic handler class has imported its module; we never do.
-    classic = sys.modules.get("socketserver")
-    if classic is not None:
+    for classic in filter(None, map(sys.modules.get, ("socketserver", "acceptor.classic"))):
         stream += (classic.StreamRequestHandler,)
         datagram += (classic.DatagramRequestHandler,)
         if request_type is Datagram and issubclass(handler, classic.DatagramRequestHandler):

@@ -25,6 +25,9 @@ hooks, for programs and libraries that derive from these classes. What differs, 
 The classes live in modules of this package, which their `__module__` says. `BaseServer`,
 `TCPServer` and the others take type parameters, for the request and the client's address;
 those are for checkers and change nothing at run time.
+
+One name more than the standard module has: `ClassicServerAdapter`, which puts a composed server
+behind the classic external methods. The other way is `ServerBuilder.from_classic`.
 """
 
 # ruff: noqa: F401 - the module's globals, private ones too, are what programs and mocks reach for
@@ -36,6 +39,7 @@ import threading
 from io import BufferedIOBase
 from time import monotonic as time
 
+from acceptor.classic.bridge import ClassicServerAdapter as ClassicServerAdapter
 from acceptor.classic.engine import DefaultSelector as _ServerSelector
 from acceptor.classic.handlers import (
     BaseRequestHandler,

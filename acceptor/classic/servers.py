@@ -224,6 +224,7 @@ class TCPServer(BaseServer[StreamT, AddressT]):
     allow_reuse_address: bool = False
     allow_reuse_port: bool = False
 
+    server_address: Any
     socket: _Socket
 
     def __init__(

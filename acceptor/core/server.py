@@ -18,7 +18,7 @@ from acceptor.core.drain import DRAIN_TIMEOUT, drain
 from acceptor.core.errors import LifecycleError, SelfWaitError
 from acceptor.core.events import DrainReport, Listening, Stats, Stopped
 from acceptor.core.intake import JobIntake, ServingLoop
-from acceptor.core.interfaces import AccessPolicy, Concurrency, RequestHandler, Transport
+from acceptor.core.interfaces import AccessPolicy, Concurrency, Listener, RequestHandler, Transport
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
 from acceptor.core.peers import Peer
 from acceptor.core.reporting import LOGGER, Reporter
@@ -71,6 +71,20 @@ class Server(Generic[RequestT_co, PeerT_co]):
             LifecycleError: It has not listened yet.
         """
         return self._opened("tell the address").listener.address
+
+    @property
+    def listener(self) -> Listener[RequestT_co, PeerT_co]:
+        """What the transport has opened; the server's to accept from and to close.
+
+        Raises:
+            LifecycleError: It has not listened yet.
+        """
+        return self._opened("show the listener").listener
+
+    @property
+    def handler(self) -> Callable[..., object]:
+        """What is called for each request, with `(request, client_address, server)`."""
+        return self._handler
 
     @property
     def stats(self) -> Stats:

@@ -84,6 +84,11 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
         self._socket.setblocking(False)
         self._receive = _receiver(self._socket)
 
+    @property
+    def socket(self) -> socket.socket:
+        """The bound socket, to look at."""
+        return self._socket
+
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 once no more datagrams are taken."""
         return -1 if self._retired else self._socket.fileno()

@@ -142,6 +142,11 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
         self._family = int(self._socket.family)
         self._proto = self._socket.proto
 
+    @property
+    def socket(self) -> socket.socket:
+        """The listening socket, to look at."""
+        return self._socket
+
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 once it is closed."""
         return self._socket.fileno()
