@@ -1,9 +1,7 @@
 """A thread for each request, with a bound, and threads used again while they are warm."""
 
 import errno
-import queue
 import threading
-from collections import deque
 from collections.abc import Collection
 from typing import Final
 
@@ -39,21 +37,34 @@ class Threaded(Concurrency):
 
 
 @attrs.define(eq=False)
-class ThreadDispatcher(Dispatcher):
-    """Hands a job to an idle thread, or to a new one.
+class _Worker:
+    """One thread, as the dispatcher sees it: where to leave a job, and how to say so."""
 
-    `_idle` counts the threads that are free: taking one from it is the promise to put a job into
-    the queue, and a thread that gives up waiting takes itself back first. Both are safe to use
-    from several threads by themselves (a semaphore, written in Python, takes twenty times as
-    long); nothing else is shared. The threads are daemons, so that a stuck
-    handler never keeps the interpreter from ending; `Server.drain` is who waits for them.
+    job: Job | None
+    called: threading.Lock = attrs.field(factory=threading.Lock)  # released once for each call
+
+    def __attrs_post_init__(self) -> None:
+        self.called.acquire()
+
+    def call(self, job: Job | None) -> None:
+        """Hand a job to the thread that waits; None sends it home."""
+        self.job = job
+        self.called.release()
+
+
+@attrs.define(eq=False)
+class ThreadDispatcher(Dispatcher):
+    """Hands a job to the thread that was idle last, or to a new one.
+
+    Whoever takes a worker out of `_idle`, under the lock, decides what becomes of it: the
+    dispatcher must call it, the worker itself may go home. Nothing else is shared. (One queue
+    for all is no way to wait with a time limit: in CPython a `SimpleQueue.get` whose time runs
+    out just as another thread takes the item waits for ever.) The threads are daemons, so that a
+    stuck handler never keeps the interpreter from ending; `Server.drain` is who waits for them.
     """
 
-    _jobs: "queue.SimpleQueue[Job | None]" = attrs.field(
-        factory=queue.SimpleQueue, init=False, repr=False
-    )
-    _idle: deque[None] = attrs.field(factory=deque[None], init=False, repr=False)
-
+    _idle: list[_Worker] = attrs.field(factory=list[_Worker], init=False, repr=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False)
 
     def submit(self, job: Job, /) -> None:
@@ -62,32 +73,40 @@ class ThreadDispatcher(Dispatcher):
         Raises:
             ResourceError: The machine gives no more threads.
         """
-        if self._take_idle():
-            self._jobs.put(job)
-            return
-        worker = threading.Thread(
-            target=self._work, args=(job,), name="acceptor-worker", daemon=True
+        with self._lock:
+            worker = self._idle.pop() if self._idle else None
+        if worker is None:
+            self._start(job)
+        else:
+            worker.call(job)
+
+    def _start(self, job: Job) -> None:
+        thread = threading.Thread(
+            target=self._work, args=(_Worker(job),), name="acceptor-worker", daemon=True
         )
         try:
-            worker.start()
+            thread.start()
         except RuntimeError as error:
             raise ResourceError(errno.EAGAIN, str(error)) from error
 
-    def _work(self, job: Job | None) -> None:
-        while job is not None:
+    def _work(self, worker: _Worker) -> None:
+        while (job := worker.job) is not None:
+            worker.job = None  # or an idle thread would keep the last client's memory
             job.run(patient=True)
-            del job  # or an idle thread would keep the last client's memory
-            job = self._next()
+            del job
+            self._await_call(worker)
 
-    def _next(self) -> Job | None:
-        self._idle.append(None)
-        while True:
-            try:
-                return self._jobs.get(timeout=0.0 if self._closed else KEEP_WARM)
-            except queue.Empty:
-                if self._take_idle():
-                    return None
-                # Promised in the meantime; but another thread may come first and take it.
+    def _await_call(self, worker: _Worker) -> None:
+        with self._lock:
+            self._idle.append(worker)
+        if worker.called.acquire(timeout=0.0 if self._closed else KEEP_WARM):
+            return
+        with self._lock:
+            goes_home = worker in self._idle
+            if goes_home:
+                self._idle.remove(worker)
+        if not goes_home:  # somebody has just taken it, and calls
+            worker.called.acquire()
 
     def cut(self, jobs: Collection[Job], timeout: float) -> None:
         """Shut the connections, so that the handlers notice."""
@@ -97,12 +116,7 @@ class ThreadDispatcher(Dispatcher):
     def close(self) -> None:
         """Send the idle threads home."""
         self._closed = True  # for the threads that are not idle yet
-        while self._take_idle():
-            self._jobs.put(None)
-
-    def _take_idle(self) -> bool:
-        try:
-            self._idle.pop()
-        except IndexError:
-            return False
-        return True
+        with self._lock:
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            worker.call(None)
