@@ -13,6 +13,8 @@ import attrs
 from benchmarks.load import load
 from benchmarks.work import STRATEGIES, TRANSPORTS
 
+CONTESTANTS = {"ours": "composed servers", "classic": "`acceptor.classic`"}
+
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,18 +50,19 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / TICK
 
 
-def row(transport: str, strategy: str, rounds: int, clients: int, seconds: float) -> str:
+def row(ours: str, transport: str, strategy: str, options: argparse.Namespace) -> str:
     """Measure one cell, the two contestants in turn, and return its line of the table."""
+    size = (options.clients, options.seconds)
     pairs = [
-        tuple(measure(who, transport, strategy, clients, seconds) for who in ("ours", "theirs"))
-        for _ in range(rounds)
+        tuple(measure(who, transport, strategy, *size) for who in (ours, "theirs"))
+        for _ in range(options.rounds)
     ]
-    rates = [ours.rate / theirs.rate for ours, theirs in pairs]
-    cpus = [ours.cpu / theirs.cpu for ours, theirs in pairs if theirs.cpu]
-    ours, theirs = (statistics.median(pair[i].rate for pair in pairs) for i in (0, 1))
+    rates = [one.rate / other.rate for one, other in pairs]
+    cpus = [one.cpu / other.cpu for one, other in pairs if other.cpu]
+    one, other = (statistics.median(pair[i].rate for pair in pairs) for i in (0, 1))
     lost = " / ".join(str(sum(pair[i].lost for pair in pairs)) for i in (0, 1))
     return (
-        f"| {transport} | {strategy} | {ours:,.0f} | {theirs:,.0f} | "
+        f"| {transport} | {strategy} | {one:,.0f} | {other:,.0f} | "
         f"**{statistics.median(rates):.2f}** ({min(rates):.2f} to {max(rates):.2f}) | "
         f"{statistics.median(cpus) if cpus else float('nan'):.2f} | {lost} |"
     )
@@ -72,15 +75,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clients", type=int, default=8, help="how many ask at once")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a round")
     parser.add_argument("--only", default="", help="a part of 'transport strategy'")
+    parser.add_argument("--of", choices=["both", *CONTESTANTS], default="both")
     options = parser.parse_args(arguments)
-    print("Answers per second, ours against `socketserver`; medians, ratios round by round.\n")
-    print("| transport | strategy | ours | socketserver | ratio | CPU per answer, ratio | lost |")
-    print("|---|---|---:|---:|---:|---:|---:|")
-    for transport in TRANSPORTS:
-        for strategy in STRATEGIES:
-            if options.only in f"{transport} {strategy}":
-                size = (options.rounds, options.clients, options.seconds)
-                print(row(transport, strategy, *size), flush=True)
+    for ours, name in CONTESTANTS.items():
+        if options.of not in ("both", ours):
+            continue
+        print(f"\nAnswers per second, {name} against `socketserver`; ratios round by round.\n")
+        print("| transport | strategy | ours | theirs | ratio | CPU per answer, ratio | lost |")
+        print("|---|---|---:|---:|---:|---:|---:|")
+        for transport in TRANSPORTS:
+            for strategy in STRATEGIES:
+                if options.only in f"{transport} {strategy}":
+                    print(row(ours, transport, strategy, options), flush=True)
 
 
 if __name__ == "__main__":

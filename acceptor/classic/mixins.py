@@ -96,9 +96,10 @@ class _Threads(list[threading.Thread]):
         return result
 
     def join(self) -> None:
-        """Wait until all have ended."""
+        """Wait until all have ended; those that could not be started never ran."""
         for thread in self.pop_all():
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def reap(self) -> None:
         """Forget those that have ended."""
@@ -142,8 +143,10 @@ class ThreadingMixIn:
             target=self.process_request_thread, args=(request, client_address)
         )
         thread.daemon = self.daemon_threads
+        # Noted first: once it is started the two compete for the interpreter, and what is done here
+        # then comes before the client's answer.
+        self._threads.append(thread)
         thread.start()
-        self._threads.append(thread)  # now that it can be joined
 
     def server_close(self: Any) -> None:
         """Close the server, then wait for the threads."""
