@@ -7,8 +7,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?= http.server:SimpleHTTPRequestHandler --listen tcp://127.0.0.1:8000 --threaded
 PYTEST_ARGS ?=
+CONFORMANCE_ARGS ?=
 
-.PHONY: run test check lint format types bench clean
+.PHONY: run test conformance check lint format types bench clean
 
 run: $(VENV)/run
 	@exec $(BIN)/python -m acceptor $(ARGS)
@@ -18,6 +19,10 @@ test: $(VENV)/dev
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
+
+# CPython's own suites with acceptor.classic in the place of socketserver.
+conformance: $(VENV)/run
+	@$(BIN)/python -m conformance $(CONFORMANCE_ARGS)
 
 check: lint types test
 

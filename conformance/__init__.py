@@ -1,0 +1,1 @@
+"""CPython's own suites on `acceptor.classic` in socketserver's place: `make conformance`."""
