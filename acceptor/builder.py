@@ -1,6 +1,6 @@
 """The typed builder: the one place that knows every concrete part."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from socket import SOCK_STREAM, SocketKind
 from socket import socket as Socket  # noqa: N812 - the method `socket` takes the name
 from typing import (
@@ -10,7 +10,6 @@ from typing import (
     Literal,
     Self,
     TypeAlias,
-    TypedDict,
     TypeVar,
     overload,
 )
@@ -39,12 +38,12 @@ from acceptor.core.peers import InetPeer, Peer, UnixPeer
 from acceptor.core.server import Server
 from acceptor.fitting import check_handler, check_policy
 from acceptor.from_classic import ClassicDatagrams, ClassicStreams, read_choices
+from acceptor.options import TcpOptions, UdpOptions, UnixDatagramOptions, UnixStreamOptions
 from acceptor.transports.adopted import (
     AdoptedDatagramTransport,
     AdoptedStreamTransport,
     socket_kind,
 )
-from acceptor.transports.inet import SocketOption
 from acceptor.transports.tcp import TcpTransport
 from acceptor.transports.udp import UdpTransport
 from acceptor.transports.unix_datagram import UnixDatagramTransport
@@ -68,51 +67,6 @@ else:
     ThisServer = Server
 
 Handler: TypeAlias = Callable[[RequestT, PeerT, ThisServer[RequestT, PeerT]], object]
-
-
-class TcpOptions(TypedDict, total=False):
-    """Keyword options of `tcp`; `TcpTransport` says what they mean and their defaults."""
-
-    backlog: int | None
-    reuse_address: bool | None
-    reuse_port: bool
-    no_delay: bool
-    keep_alive: bool
-    receive_buffer_size: int | None
-    send_buffer_size: int | None
-    socket_options: Iterable[SocketOption]
-
-
-class UdpOptions(TypedDict, total=False):
-    """Keyword options of `udp`; `UdpTransport` says what they mean and their defaults."""
-
-    max_datagram_size: int
-    reuse_address: bool | None
-    reuse_port: bool
-    receive_buffer_size: int | None
-    send_buffer_size: int | None
-    socket_options: Iterable[SocketOption]
-
-
-class UnixStreamOptions(TypedDict, total=False):
-    """Keyword options of `unix_stream`; `UnixStreamTransport` says what they mean."""
-
-    backlog: int | None
-    mode: int | None
-    owner: str | int | None
-    group: str | int | None
-    socket_options: Iterable[SocketOption]
-
-
-class UnixDatagramOptions(TypedDict, total=False):
-    """Keyword options of `unix_datagram`; `UnixDatagramTransport` says what they mean."""
-
-    max_datagram_size: int
-    mode: int | None
-    owner: str | int | None
-    group: str | int | None
-    receive_buffer_size: int | None
-    socket_options: Iterable[SocketOption]
 
 
 @attrs.frozen
