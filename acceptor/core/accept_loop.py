@@ -152,10 +152,11 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self._backoff.end()
 
     def _wait(self, timeout: float | None, *, for_client: bool = False) -> bool:
-        # Under the lock for the same reason as accepting.
-        with self._port_lock:
-            wanted = for_client and not self._retired
-            self.waiter.turn_to(self.listener.fileno() if wanted else -1)
+        if self.waiter.port != (self.listener.fileno() if for_client else -1):
+            # Under the lock for the same reason as accepting.
+            with self._port_lock:
+                wanted = for_client and not self._retired
+                self.waiter.turn_to(self.listener.fileno() if wanted else -1)
         return self.waiter.wait(timeout)
 
     def take_up_to(self, most: int) -> int:

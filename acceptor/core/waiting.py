@@ -33,13 +33,14 @@ class Waiter:
     """
 
     on_end_asked: Callable[[], object]
+    port: int = attrs.field(default=-1, init=False)
+    """The descriptor that it waits at for clients; -1 if at none."""
     _poller: Poller = attrs.field(factory=best_poller, repr=False)
     _ends: tuple[socket.socket, socket.socket] = attrs.field(
         factory=_quiet_pair, init=False, repr=False
     )
     _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
     _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
-    _port: int = attrs.field(default=-1, init=False)  # descriptor added for clients
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -53,13 +54,12 @@ class Waiter:
     def wait(self, timeout: float | None) -> bool:
         """Sleep until something happens; say whether a client waits at the port."""
         client = False
-        longest = _RECHECK if self._rechecks else _A_DAY
-        if timeout is None:
-            timeout = longest if self._rechecks else None
-        else:
-            timeout = min(timeout, longest)
+        if self._rechecks:
+            timeout = _RECHECK if timeout is None else min(timeout, _RECHECK)
+        elif timeout is not None:
+            timeout = min(timeout, _A_DAY)
         for fd, _ in self._poller.poll(timeout):
-            if fd == self._port:
+            if fd == self.port:
                 client = True
             elif fd in self._callbacks:  # not unwatched by the callback before it
                 self._callbacks[fd]()
@@ -75,12 +75,12 @@ class Waiter:
 
     def turn_to(self, port: int) -> None:
         """Wait for clients at this descriptor, or at none (-1); before the last one is closed."""
-        if port == self._port:
+        if port == self.port:
             return
-        if self._port >= 0:
+        if self.port >= 0:
             with contextlib.suppress(OSError, ValueError):  # closed, and thereby removed
-                self._poller.unregister(self._port)
-        self._port = port
+                self._poller.unregister(self.port)
+        self.port = port
         if port >= 0:
             self._poller.register(port, READABLE)
 
