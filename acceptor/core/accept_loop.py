@@ -31,6 +31,8 @@ OUT_OF_RESOURCES: Final = frozenset(
 FIRST_PAUSE: Final = 0.1  # seconds
 LONGEST_PAUSE: Final = 1.0  # seconds
 
+_GLANCE: Final = 0.0005  # seconds
+
 # All loops of this process that may have a port open, for a forked child to drop.
 LOOPS: Final["weakref.WeakSet[AcceptLoop[Any, Any, Any]]"] = weakref.WeakSet()
 
@@ -94,6 +96,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     _report: Reporter
     _orders: LoopOrders
     _retired: bool = attrs.field(default=False, init=False)
+    _accepting: bool = attrs.field(default=False, init=False)
     _backoff: Backoff = attrs.field(init=False)
     _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -153,7 +156,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
 
     def _wait(self, timeout: float | None, *, for_client: bool = False) -> bool:
         if self.waiter.port != (self.listener.fileno() if for_client else -1):
-            # Under the lock for the same reason as accepting.
+            # Under the lock, so that the port is not closed between the look and the waiter.
             with self._port_lock:
                 wanted = for_client and not self._retired
                 self.waiter.turn_to(self.listener.fileno() if wanted else -1)
@@ -177,18 +180,19 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         return taken
 
     def _accept(self) -> Incoming[RequestT, PeerT] | None:
-        # Under the lock, so that the port is never closed, and its number used again, between
-        # the look at the flag and the system call. Accepting does not wait, so neither does retire.
-        with self._port_lock:
+        try:
+            # Before the look at the flag; `retire` does it the other way round.
+            self._accepting = True
             if self._retired:
                 return None
-            try:
-                incoming = self.listener.accept()
-            except OSError as error:
-                if error.errno not in OUT_OF_RESOURCES:
-                    raise
-                self._backoff.begin(error)
-                return None
+            incoming = self.listener.accept()
+        except OSError as error:
+            if error.errno not in OUT_OF_RESOURCES:
+                raise
+            self._backoff.begin(error)
+            return None
+        finally:
+            self._accepting = False
         if incoming is not None and self._backoff.attempts:
             self._backoff.end()
         return incoming
@@ -197,6 +201,11 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         """Close the port for good: from here on no client is taken. May be repeated."""
         with self._port_lock:
             self._retired = True
+            # So that the port is never closed, and its number used again, between the look at
+            # the flag and the system call. Accepting does not wait, so this takes no time; with
+            # a lock, which costs each request more than all of these flags, it would be the same.
+            while self._accepting:
+                time.sleep(_GLANCE)
             self.waiter.turn_to(-1)  # while the number is still the port's
             self.listener.retire()
 
