@@ -27,20 +27,17 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _policy: AccessPolicy[PeerT]
     _handle: Callable[[RequestT, PeerT], object]
     _report: Reporter
+    holds_one: bool = attrs.field(default=False, init=False)  # pyright: ignore[reportIncompatibleMethodOverride]
+    """Whether a job still waits for a worker; a field, because each wait asks."""
     _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
     _lets_all_in: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._lets_all_in = isinstance(self._policy, AllowAll)
 
-    @property
-    def holds_one(self) -> bool:
-        """Whether a job still waits for a worker."""
-        return self._held is not None
-
     def has_room(self) -> bool:
         """Say whether a slot is free now."""
-        return self._held is None and self.admission.has_room()
+        return not self.holds_one and self.admission.has_room()
 
     def expect_room(self) -> bool:
         """Say whether a slot is free; if not, the wait ends when one is given back."""
@@ -85,15 +82,19 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         Raises:
             ResourceError: There is still no worker for it.
         """
-        held, self._held = self._held, None
+        held = self._let_go()
         if held is not None:
             self._submit(held)
+
+    def _let_go(self) -> ServeRequest[RequestT, PeerT] | None:
+        held, self._held, self.holds_one = self._held, None, False
+        return held
 
     def _submit(self, job: ServeRequest[RequestT, PeerT]) -> None:
         try:
             self._dispatcher.submit(job)
         except ResourceError:
-            self._held = job
+            self._held, self.holds_one = job, True
             raise
         except Exception:
             job.incoming.close(patient=False)
@@ -103,7 +104,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""
         jobs = self.admission.running()
-        held, self._held = self._held, None
+        held = self._let_go()
         if held is not None:  # no worker ever had it, so none can end it
             held.incoming.close(patient=False)
             held.end(Outcome.CUT)

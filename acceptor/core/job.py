@@ -36,12 +36,15 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         """Serve and end."""
         outcome = Outcome.FAILED
         try:
-            outcome = self.serve(patient=patient)
+            outcome = self._serve(patient)
         finally:
             self.end(outcome)
 
     def serve(self, *, patient: bool) -> Outcome:
         """Run handshake, handler and close; whatever they raise is the outcome."""
+        return self._serve(patient)
+
+    def _serve(self, patient: bool) -> Outcome:  # by position, which is faster
         self._thread = threading.get_ident()
         incoming = self.incoming
         try:
