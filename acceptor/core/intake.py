@@ -9,7 +9,7 @@ from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.access import AllowAll
 from acceptor.core.admission import Admission
 from acceptor.core.errors import ResourceError, is_ctrl_c
-from acceptor.core.events import Accepted, Outcome, Refused
+from acceptor.core.events import Outcome, Refused
 from acceptor.core.interfaces import AccessPolicy, Dispatcher, Incoming, Intake
 from acceptor.core.job import ServeRequest
 from acceptor.core.reporting import Reporter
@@ -55,7 +55,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         job = ServeRequest(incoming, self._handle, self._report, self.admission)
         self.admission.enter(job)
         if self._report.wants_every_request:
-            self._report(Accepted(peer=incoming.peer))
+            job.tell_accepted()
         self._submit(job)
 
     def _is_allowed(self, incoming: Incoming[RequestT, PeerT]) -> bool:
