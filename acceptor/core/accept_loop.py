@@ -142,7 +142,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         elif self._orders.paused or not self.intake.expect_room():
             self._wait(timeout)
         else:
-            return self._wait(timeout, for_client=True)
+            return self._wait(timeout, self.listener.fileno())
         return False
 
     def _take_held(self) -> None:
@@ -154,12 +154,10 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             if self._backoff.attempts:
                 self._backoff.end()
 
-    def _wait(self, timeout: float | None, *, for_client: bool = False) -> bool:
-        if self.waiter.port != (self.listener.fileno() if for_client else -1):
-            # Under the lock, so that the port is not closed between the look and the waiter.
-            with self._port_lock:
-                wanted = for_client and not self._retired
-                self.waiter.turn_to(self.listener.fileno() if wanted else -1)
+    def _wait(self, timeout: float | None, port: int = -1) -> bool:
+        if self.waiter.port != port:
+            with self._port_lock:  # the port is not closed meanwhile
+                self.waiter.turn_to(-1 if self._retired else port)
         return self.waiter.wait(timeout)
 
     def take_up_to(self, most: int) -> int:
@@ -177,6 +175,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self.intake.take(incoming)
             except ResourceError as error:
                 self._backoff.begin(error)
+                break
         return taken
 
     def _accept(self) -> Incoming[RequestT, PeerT] | None:

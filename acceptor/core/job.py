@@ -20,6 +20,8 @@ PeerT = TypeVar("PeerT")
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds
 
 # Python 3.11 takes 60 ns to look an enum's member up.
+_blank: Final = object.__new__
+
 _FINISHED: Final = Outcome.FINISHED
 _FAILED: Final = Outcome.FAILED
 _LOST: Final = Outcome.LOST
@@ -102,3 +104,24 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     def runs_in(self, thread: int) -> bool:
         """Whether the thread with this identity is the one that serves it."""
         return self._thread == thread
+
+
+def new_job(
+    incoming: Incoming[RequestT, PeerT],
+    handle: Callable[[RequestT, PeerT], object],
+    report: Reporter,
+    admission: Admission,
+) -> ServeRequest[RequestT, PeerT]:
+    """Make a job as its class does, but in half the time: each request needs one.
+
+    Calling a class goes from Python through C to its `__init__` in Python; this stays here.
+    """
+    job: ServeRequest[RequestT, PeerT] = _blank(ServeRequest)
+    job.incoming = incoming
+    job._handle = handle
+    job._report = report
+    job._admission = admission
+    job._thread = -1
+    job._was_cut = False
+    job._since = None
+    return job
