@@ -39,6 +39,10 @@ LOOPS: Final["weakref.WeakSet[AcceptLoop[Any, Any, Any]]"] = weakref.WeakSet()
 # Clients taken between two looks at what else there is to do (children that ended, wake-ups).
 BURST: Final = 64
 
+# Where clients come one by one, looking for a second costs as much as another wait; so after one
+# look in vain so many waits take one client each.
+SINGLE: Final = 16
+
 
 @attrs.define(eq=False)
 class Backoff:
@@ -110,8 +114,13 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         Raises:
             Exception: The listener or the dispatcher is broken; not a client, not the handler.
         """
+        single = 0
         while not (self._orders.ending or self._retired):
-            self.turn(None, BURST)
+            if single:
+                single -= 1
+                self.turn(None, 1)
+            elif self.turn(None, BURST) == 1:
+                single = SINGLE
 
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds."""
