@@ -79,6 +79,8 @@ if sys.platform != "win32":
             """Close the server, then wait for the children."""
             super().server_close()  # type: ignore[misc] # pyright: ignore
             self.collect_children(blocking=self.block_on_close)
+            if self.active_children:
+                self.__our_forks().look_away()  # their descriptors are not left open
 
 
 class _Threads(list[threading.Thread]):

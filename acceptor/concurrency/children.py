@@ -147,6 +147,11 @@ if sys.platform != "win32":
             """Reap one of our children if it has ended, or wait until it has."""
             self._reap(self._children[pid], 0 if wait else os.WNOHANG)
 
+        def look_away(self) -> None:
+            """Watch the children no more; they stay ours, to be reaped when somebody asks."""
+            for child in self._children.values():
+                self._unwatch(child)
+
         def wait_for_room(self, most: int) -> None:
             """Wait until fewer than so many of our children run."""
             while len(self._children) >= most:

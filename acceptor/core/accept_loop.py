@@ -31,11 +31,17 @@ OUT_OF_RESOURCES: Final = frozenset(
 FIRST_PAUSE: Final = 0.1  # seconds
 LONGEST_PAUSE: Final = 1.0  # seconds
 
+_GLANCE: Final = 0.0005  # seconds
+
 # All loops of this process that may have a port open, for a forked child to drop.
 LOOPS: Final["weakref.WeakSet[AcceptLoop[Any, Any, Any]]"] = weakref.WeakSet()
 
 # Clients taken between two looks at what else there is to do (children that ended, wake-ups).
 BURST: Final = 64
+
+# Where clients come one by one, looking for a second costs as much as another wait; so after one
+# look in vain so many waits take one client each.
+SINGLE: Final = 16
 
 
 @attrs.define(eq=False)
@@ -94,6 +100,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     _report: Reporter
     _orders: LoopOrders
     _retired: bool = attrs.field(default=False, init=False)
+    _accepting: bool = attrs.field(default=False, init=False)
     _backoff: Backoff = attrs.field(init=False)
     _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -107,8 +114,13 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         Raises:
             Exception: The listener or the dispatcher is broken; not a client, not the handler.
         """
+        single = 0
         while not (self._orders.ending or self._retired):
-            self.turn(None, BURST)
+            if single:
+                single -= 1
+                self.turn(None, 1)
+            elif self.turn(None, BURST) == 1:
+                single = SINGLE
 
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds."""
@@ -140,12 +152,9 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             return False
         elif not self._orders.paused and self.intake.expect_room():
             port = self.listener.fileno()
-        # Under the lock for the same reason as accepting.
-        with self._port_lock:
-            if self._retired:
-                port = -1
-            if port != self.waiter.port:
-                self.waiter.turn_to(port)
+        if self.waiter.port != port:
+            with self._port_lock:  # the port is not closed meanwhile
+                self.waiter.turn_to(-1 if self._retired else port)
         return self.waiter.wait(timeout)
 
     def _take_held(self) -> None:
@@ -175,21 +184,23 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self.intake.take(incoming)
             except ResourceError as error:
                 self._backoff.begin(error)
+                break
         return taken
 
     def _accept(self) -> Incoming[RequestT, PeerT] | None:
-        # Under the lock, so that the port is never closed, and its number used again, between
-        # the look at the flag and the system call. Accepting does not wait, so neither does retire.
-        with self._port_lock:
+        try:
+            # Before the look at the flag; `retire` does it the other way round.
+            self._accepting = True
             if self._retired:
                 return None
-            try:
-                incoming = self.listener.accept()
-            except OSError as error:
-                if error.errno not in OUT_OF_RESOURCES:
-                    raise
-                self._backoff.begin(error)
-                return None
+            incoming = self.listener.accept()
+        except OSError as error:
+            if error.errno not in OUT_OF_RESOURCES:
+                raise
+            self._backoff.begin(error)
+            return None
+        finally:
+            self._accepting = False
         if incoming is not None and self._backoff.attempts:
             self._backoff.end()
         return incoming
@@ -198,6 +209,11 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         """Close the port for good: from here on no client is taken. May be repeated."""
         with self._port_lock:
             self._retired = True
+            # So that the port is never closed, and its number used again, between the look at
+            # the flag and the system call. Accepting does not wait, so this takes no time; with
+            # a lock, which costs each request more than all of these flags, it would be the same.
+            while self._accepting:
+                time.sleep(_GLANCE)
             self.waiter.turn_to(-1)  # while the number is still the port's
             self.listener.retire()
 

@@ -1,6 +1,7 @@
 """What a handler is given for one datagram."""
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -16,8 +17,8 @@ class Datagram:
     truncated: bool = False  # whether the sender's datagram was longer than `max_datagram_size`
     # Host it was sent to, where the server is bound to all of them and the system tells.
     local_host: str | None = None
-    _send: Callable[["Datagram", bytes], bool] = attrs.field(
-        kw_only=True, repr=False, alias="send", default=lambda datagram, payload: True
+    _send: Callable[[Any, bytes], bool] = attrs.field(
+        repr=False, alias="send", default=lambda datagram, payload: True
     )
 
     def reply(self, payload: bytes) -> bool:

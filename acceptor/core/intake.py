@@ -9,9 +9,9 @@ from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.access import AllowAll
 from acceptor.core.admission import Admission
 from acceptor.core.errors import ResourceError, is_ctrl_c
-from acceptor.core.events import Accepted, Outcome, Refused
+from acceptor.core.events import Outcome, Refused
 from acceptor.core.interfaces import AccessPolicy, Dispatcher, Incoming, Intake
-from acceptor.core.job import ServeRequest
+from acceptor.core.job import ServeRequest, new_job
 from acceptor.core.reporting import Reporter
 
 RequestT = TypeVar("RequestT")
@@ -27,20 +27,19 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _policy: AccessPolicy[PeerT]
     _handle: Callable[[RequestT, PeerT], object]
     _report: Reporter
-    _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
     holds_one: bool = attrs.field(default=False, init=False)
+    """Whether a job still waits for a worker; a field, because each wait asks."""
+    _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
     _lets_all_in: bool = attrs.field(init=False)
+
+    # The admission's own; no function of ours in between, because each wait and client asks.
+    has_room: Callable[[], bool] = attrs.field(init=False)  # pyright: ignore[reportIncompatibleMethodOverride]
+    expect_room: Callable[[], bool] = attrs.field(init=False)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __attrs_post_init__(self) -> None:
         self._lets_all_in = isinstance(self._policy, AllowAll)
-
-    def has_room(self) -> bool:
-        """Say whether a slot is free now."""
-        return not self.holds_one and self.admission.has_room()
-
-    def expect_room(self) -> bool:
-        """Say whether a slot is free; if not, the wait ends when one is given back."""
-        return self.admission.expect_room()
+        self.has_room = self.admission.has_room
+        self.expect_room = self.admission.expect_room
 
     def take(self, incoming: Incoming[RequestT, PeerT], /) -> None:
         """Let a client in, or refuse it.
@@ -51,11 +50,15 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         """
         if not (self._lets_all_in or self._is_allowed(incoming)):
             return
-        job = ServeRequest(incoming, self._handle, self._report, self.admission)
+        job = new_job(incoming, self._handle, self._report, self.admission)
         self.admission.enter(job)
         if self._report.wants_every_request:
-            self._report(Accepted(peer=incoming.peer))
-        self._submit(job)
+            job.tell_accepted()
+        try:
+            self._dispatcher.submit(job)
+        except Exception as error:
+            self._keep_or_end(job, error)
+            raise
 
     def _is_allowed(self, incoming: Incoming[RequestT, PeerT]) -> bool:
         error: BaseException | None = None
@@ -81,31 +84,30 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         Raises:
             ResourceError: There is still no worker for it.
         """
-        held = self._release_held()
+        held = self._let_go()
         if held is not None:
-            self._submit(held)
+            try:
+                self._dispatcher.submit(held)
+            except Exception as error:
+                self._keep_or_end(held, error)
+                raise
 
-    def _release_held(self) -> ServeRequest[RequestT, PeerT] | None:
-        held, self._held = self._held, None
-        self.holds_one = False
+    def _let_go(self) -> ServeRequest[RequestT, PeerT] | None:
+        held, self._held, self.holds_one = self._held, None, False
         return held
 
-    def _submit(self, job: ServeRequest[RequestT, PeerT]) -> None:
-        try:
-            self._dispatcher.submit(job)
-        except ResourceError:
+    def _keep_or_end(self, job: ServeRequest[RequestT, PeerT], error: Exception) -> None:
+        if isinstance(error, ResourceError):
             self._held = job
             self.holds_one = True
-            raise
-        except Exception:
+        else:
             job.incoming.close(patient=False)
             job.end(Outcome.LOST)
-            raise
 
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""
         jobs = self.admission.running()
-        held = self._release_held()
+        held = self._let_go()
         if held is not None:  # no worker ever had it, so none can end it
             held.incoming.close(patient=False)
             held.end(Outcome.CUT)

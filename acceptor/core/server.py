@@ -1,7 +1,6 @@
 """The server: one listener, one accept loop, one life."""
 
 import contextlib
-import functools
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -129,7 +128,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
                 Admission(self._concurrency.limit, waiter.wake),
                 self._concurrency.start(AcceptThreadWorkplace(waiter)),
                 self._policy,
-                functools.partial(_serve, self._handler, self),
+                _serving(self._handler, self),
                 self._report,
             )
             loop = AcceptLoop(listener, waiter, intake, self._report, self._orders)
@@ -406,17 +405,19 @@ RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
 
 
-def _serve(
+def _serving(
     handler: Callable[[RequestT, PeerT, Server[RequestT, PeerT]], object],
     server: Server[RequestT, PeerT],
-    request: RequestT,
-    peer: PeerT,
-) -> None:
-    """Call the handler; if it returns one of ours, run its life."""
-    made = handler(request, peer, server)
-    if isinstance(made, RequestHandler):
-        made.setup()
-        try:
-            made.handle()
-        finally:
-            made.finish()
+) -> Callable[[RequestT, PeerT], None]:
+    # A closure, because one Python function calls another in half the time of a partial.
+    def serve(request: RequestT, peer: PeerT) -> None:
+        """Call the handler; if it returns one of ours, run its life."""
+        made = handler(request, peer, server)
+        if isinstance(made, RequestHandler):
+            made.setup()
+            try:
+                made.handle()
+            finally:
+                made.finish()
+
+    return serve

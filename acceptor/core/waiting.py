@@ -33,14 +33,14 @@ class Waiter:
     """
 
     on_end_asked: Callable[[], object]
+    port: int = attrs.field(default=-1, init=False)
+    """The descriptor that it waits at for clients; -1 if at none."""
     _poller: Poller = attrs.field(factory=best_poller, repr=False)
     _ends: tuple[socket.socket, socket.socket] = attrs.field(
         factory=_quiet_pair, init=False, repr=False
     )
     _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
     _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
-    port: int = attrs.field(default=-1, init=False)
-    """Descriptor at which it waits for clients; -1 if at none."""
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -54,11 +54,10 @@ class Waiter:
     def wait(self, timeout: float | None) -> bool:
         """Sleep until something happens; say whether a client waits at the port."""
         client = False
-        longest = _RECHECK if self._rechecks else _A_DAY
-        if timeout is None:
-            timeout = longest if self._rechecks else None
-        else:
-            timeout = min(timeout, longest)
+        if self._rechecks:
+            timeout = _RECHECK if timeout is None else min(timeout, _RECHECK)
+        elif timeout is not None:
+            timeout = min(timeout, _A_DAY)
         for fd, _ in self._poller.poll(timeout):
             if fd == self.port:
                 client = True

@@ -1,5 +1,6 @@
 """Who is at the other end of a connected Unix socket, as the kernel vouches for it."""
 
+import functools
 import socket
 import struct
 import sys
@@ -9,10 +10,14 @@ from acceptor.core.peers import UnixPeer, unix_path
 
 if sys.platform == "linux":
     _UCRED: Final = struct.Struct("iII")  # pid, uid, gid; unix(7)
+    _SIZE: Final = _UCRED.size
 
     def unix_peer(client: socket.socket, sockaddr: str | bytes | None) -> UnixPeer:
         """Return the peer of an accepted connection with its pid, uid and gid."""
-        packed = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        return _peer(sockaddr, client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _SIZE))
+
+    @functools.lru_cache  # the same processes come again, and a look takes a tenth of making one
+    def _peer(sockaddr: str | bytes | None, packed: bytes) -> UnixPeer:
         return UnixPeer(unix_path(sockaddr), *_UCRED.unpack(packed))
 
 elif sys.platform == "win32":

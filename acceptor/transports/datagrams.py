@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 
 from acceptor.core.datagram import Datagram
+from acceptor.core.errors import NoReturnAddressError
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import Incoming, Listener
 from acceptor.core.peers import Peer, UnixPeer
@@ -36,8 +37,11 @@ _SEND_PAUSE: Final = 0.005  # seconds between two attempts
 
 MAX_DATAGRAM_SIZE: Final = 65_535  # nothing longer fits into UDP's length field; RFC 768
 
-# As a number: the enum's own `&` takes longer than receiving the datagram.
-_MSG_TRUNC: Final = int(getattr(socket, "MSG_TRUNC", 1))
+_NO_NAME: Final = (
+    "cannot reply: the sender's socket is bound to no name; the client must bind it first"
+)
+
+_blank: Final = object.__new__
 
 Ancillary = list[tuple[int, int, bytes]]
 
@@ -45,6 +49,9 @@ Ancillary = list[tuple[int, int, bytes]]
 @attrs.define(eq=False)
 class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A datagram on its way to the handler. There is no connection to close or to cut."""
+
+    sockaddr: Any = attrs.field(default=None, repr=False)
+    """The sender as the system told it: where an answer goes, without any translation."""
 
     def handshake(self, timeout: float) -> Datagram:
         """Return the datagram: there is nothing to negotiate."""
@@ -72,17 +79,19 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
     address: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
     _max_size: int
     _peer_of: Callable[[Any], PeerT]
-    # Where an answer to a datagram goes, and what must go with it.
-    _way_back: Callable[[Datagram], tuple[Any, Ancillary]]
     _ancillary_size: int = 0
     _local_host_of: Callable[[Ancillary], str | None] = attrs.field(default=lambda ancillary: None)
+    # What must go with an answer that shall leave from one of our addresses.
+    _leaving_from: Callable[[str], Ancillary] = attrs.field(default=lambda local_host: [])
     _forget: Callable[[], object] = attrs.field(default=lambda: None, alias="forget")
     _retired: bool = attrs.field(default=False, init=False)
-    _receive: Callable[[int, int], tuple[bytes, Ancillary, int, Any]] = attrs.field(init=False)
+    _room: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)
-        self._receive = _receiver(self._socket)
+        # One byte more shows that a datagram was longer. Windows refuses one that does not fit.
+        largest = self._max_size if sys.platform != "win32" else MAX_DATAGRAM_SIZE
+        self._room = largest + 1
 
     @property
     def socket(self) -> socket.socket:
@@ -95,10 +104,15 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
 
     def accept(self) -> ReceivedDatagram | None:
         """Receive one datagram; None if there is none."""
+        local = None
         try:
-            payload, ancillary, flags, sockaddr = self._receive(
-                self._max_size, self._ancillary_size
-            )
+            if self._ancillary_size and sys.platform != "win32":
+                payload, ancillary, _, sockaddr = self._socket.recvmsg(
+                    self._room, self._ancillary_size
+                )
+                local = self._local_host_of(ancillary)
+            else:
+                payload, sockaddr = self._socket.recvfrom(self._room)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -106,26 +120,38 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
             if error.errno in _UNDELIVERABLE:
                 return None
             raise
-        local = self._local_host_of(ancillary) if ancillary else None
-        truncated = flags & _MSG_TRUNC != 0
-        return ReceivedDatagram(payload, self._peer_of(sockaddr), truncated, local, send=self._send)
+        truncated = len(payload) > self._max_size
+        if truncated:
+            payload = payload[: self._max_size]
+        # As its class makes it, in half the time: that goes through C to an `__init__` in Python.
+        datagram = _blank(ReceivedDatagram)
+        datagram.payload = payload
+        datagram.peer = self._peer_of(sockaddr)
+        datagram.truncated = truncated
+        datagram.local_host = local
+        datagram._send = self._answer
+        datagram.sockaddr = sockaddr
+        return datagram
 
-    def _send(self, datagram: Datagram, payload: bytes) -> bool:
-        destination, ancillary = self._way_back(datagram)
+    def _answer(self, datagram: ReceivedDatagram, payload: bytes) -> bool:
+        local, sockaddr = datagram.local_host, datagram.sockaddr
+        if not sockaddr:
+            raise NoReturnAddressError(errno.EDESTADDRREQ, _NO_NAME)
+        ancillary = None if local is None else self._leaving_from(local)
         until = 0.0
         while True:
             try:
-                if sys.platform != "win32" and ancillary:
-                    self._socket.sendmsg((payload,), ancillary, 0, destination)
+                if ancillary and sys.platform != "win32":
+                    self._socket.sendmsg((payload,), ancillary, 0, sockaddr)
                 else:
-                    self._socket.sendto(payload, destination)
+                    self._socket.sendto(payload, sockaddr)
             except BlockingIOError:
                 until = until or time.monotonic() + SEND_SECONDS
                 if not self._wait_for_room(until - time.monotonic()):
                     return False
             except OSError as error:
                 if ancillary and error.errno in _NOT_FROM_THERE:
-                    ancillary = []
+                    ancillary = None
                 elif error.errno in _UNDELIVERABLE or _has_no_port(datagram.peer):
                     return False
                 else:
@@ -159,17 +185,3 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
 def _has_no_port(peer: Peer) -> bool:
     # RFC 768: a sender that expects no answer may give 0 as its port.
     return not isinstance(peer, UnixPeer) and peer.port == 0
-
-
-def _receiver(
-    sock: socket.socket,
-) -> Callable[[int, int], tuple[bytes, Ancillary, int, Any]]:
-    if sys.platform != "win32":
-        return sock.recvmsg
-
-    def receive(size: int, ancillary_size: int) -> tuple[bytes, Ancillary, int, Any]:
-        # No recvmsg: receive all that UDP can carry, and cut it here.
-        payload, sockaddr = sock.recvfrom(MAX_DATAGRAM_SIZE)
-        return payload[:size], [], _MSG_TRUNC if len(payload) > size else 0, sockaddr
-
-    return receive

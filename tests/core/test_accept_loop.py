@@ -18,6 +18,7 @@ from acceptor import (
     Stats,
 )
 from acceptor.core import accept_loop, deadlines
+from acceptor.core.accept_loop import SINGLE
 from acceptor.core.access import AllowAll, as_policy
 from acceptor.core.interfaces import AccessPolicy
 from tests.core.bench import Bench, Clock
@@ -141,6 +142,17 @@ def test_accept_loop_takes_no_client_without_a_slot(make: Any) -> None:
     assert bench.listener.accepts == 2
     assert bench.poller.waits[-1] == (None, False)
     assert bench.admission.stats() == Stats(accepted=2, active=2)
+
+
+def test_accept_loop_looks_for_a_second_client_only_where_they_come_in_crowds(make: Any) -> None:
+    crowd = [FakeIncoming() for _ in range(SINGLE + 5)]
+    bench: Bench = make(FakeIncoming(), None, *crowd, limit=1 + len(crowd))
+
+    bench.loop.run()
+
+    assert bench.admission.stats().active == 1 + len(crowd)
+    # One look in vain, then one client for each wait, then the other five at once.
+    assert [client for _, client in bench.poller.waits] == [True] * (1 + SINGLE + 1) + [False]
 
 
 def test_accept_loop_takes_no_client_while_it_is_paused(make: Any) -> None:

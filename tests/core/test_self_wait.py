@@ -138,7 +138,10 @@ def test_signal_handler_never_waits_for_a_lock_that_the_serving_thread_holds(cal
         except (SelfWaitError, AssertionError) as error:
             results.append(error)
 
-    with tcp().handler(greet).build() as server:
+    def fail(request: socket.socket, client_address: object, server: Server[Any, Any]) -> None:
+        raise RuntimeError("only what has failed is counted under the lock")
+
+    with tcp().handler(fail).build() as server:
         assert server._loop is not None
         server._loop.intake.admission._lock = SignallingLock()  # type: ignore[assignment]
         before = signal.signal(signal.SIGUSR1, on_signal)

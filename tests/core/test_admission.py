@@ -1,0 +1,113 @@
+"""Slots and counters: what a snapshot says while others come and go."""
+
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+
+import attrs
+import pytest
+
+from acceptor import Job, Outcome, Stats
+from acceptor.core.admission import Admission
+
+
+@attrs.define(eq=False)
+class IdleJob(Job):
+    """Holds a slot and does nothing."""
+
+    def run(self, *, patient: bool) -> None: ...
+    def end(self, outcome: Outcome) -> None: ...
+    def cut(self) -> None: ...
+    def release(self) -> None: ...
+
+    def serve(self, *, patient: bool) -> Outcome:
+        return Outcome.FINISHED
+
+    def runs_in(self, thread: int) -> bool:
+        return False
+
+
+def check(before: Stats, now: Stats) -> None:
+    """Every job is in exactly one of the counters, and none but `active` ever shrinks."""
+    assert now.accepted == now.active + now.finished + now.failed
+    assert now.accepted >= before.accepted
+    assert now.finished >= before.finished
+    assert now.failed >= before.failed
+
+
+@pytest.fixture
+def hectic() -> Iterator[None]:
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hectic")
+def test_stats_are_consistent_while_jobs_enter_and_leave() -> None:
+    admission = Admission(10, lambda: None)
+    gone: queue.SimpleQueue[IdleJob] = queue.SimpleQueue()
+
+    def leave_with(outcome: Outcome) -> None:
+        for _ in range(2000):
+            admission.leave(gone.get(), outcome)
+
+    def enter() -> None:
+        for _ in range(4000):
+            job = IdleJob()
+            admission.enter(job)
+            gone.put(job)
+
+    outcomes = (Outcome.FINISHED, Outcome.FAILED)
+    threads = [threading.Thread(target=leave_with, args=(outcome,)) for outcome in outcomes]
+    threads.append(threading.Thread(target=enter))
+    for thread in threads:
+        thread.start()
+    before = admission.stats()
+    while any(thread.is_alive() for thread in threads):
+        now = admission.stats()
+        check(before, now)
+        before = now
+
+    assert admission.stats() == Stats(accepted=4000, finished=2000, failed=2000)
+
+
+def test_stats_count_a_job_that_has_entered_by_half() -> None:
+    admission = Admission(10, lambda: None)
+    for _ in range(2):
+        admission.enter(IdleJob())
+    admission._accepted -= 1  # as it is between the two steps of the second
+
+    assert admission.stats() == Stats(accepted=2, active=2)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_leave_wakes_whoever_waits_for_room_once(outcome: Outcome) -> None:
+    wakes: list[None] = []
+    admission = Admission(2, lambda: wakes.append(None))
+    jobs = [IdleJob(), IdleJob()]
+    for job in jobs:
+        admission.enter(job)
+
+    assert not admission.expect_room()
+    for job in jobs:
+        admission.leave(job, outcome)
+
+    assert len(wakes) == 1
+    assert admission.expect_room()
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_leave_refuses_a_job_that_has_left(outcome: Outcome) -> None:
+    admission = Admission(1, lambda: None)
+    job = IdleJob()
+    admission.enter(job)
+    admission.leave(job, outcome)
+
+    with pytest.raises(KeyError):
+        admission.leave(job, outcome)
+
+    assert admission.stats().accepted == 1
+    assert admission.stats().active == 0
