@@ -145,11 +145,13 @@ if sys.platform != "win32":
 
         def reap(self, pid: int, *, wait: bool = False) -> None:
             """Reap one of our children if it has ended, or wait until it has."""
-            self._reap(self._children[pid], 0 if wait else os.WNOHANG)
+            child = self._children.get(pid)
+            if child is not None:
+                self._reap(child, 0 if wait else os.WNOHANG)
 
         def look_away(self) -> None:
             """Watch the children no more; they stay ours, to be reaped when somebody asks."""
-            for child in self._children.values():
+            for child in list(self._children.values()):
                 self._unwatch(child)
 
         def wait_for_room(self, most: int) -> None:
@@ -168,14 +170,16 @@ if sys.platform != "win32":
                 pid, status = child.pid, 0
             if pid == 0:
                 return False
-            self._forget(child)
-            child.job.end(_outcome(child, status))
+            self._forget(child, _outcome(child, status))
             return True
 
-        def _forget(self, child: _Child) -> None:
-            del self._children[child.pid]
-            self.pids.discard(child.pid)
-            self._unwatch(child)
+        def _forget(self, child: _Child, outcome: Outcome) -> None:
+            # Classic programs close a server while its loop runs in another thread; then both
+            # reap, and one of them has found it.
+            if self._children.pop(child.pid, None) is not None:
+                self.pids.discard(child.pid)
+                self._unwatch(child)
+                child.job.end(outcome)
 
         def _unwatch(self, child: _Child) -> None:
             if child.watch >= 0:
@@ -225,8 +229,7 @@ if sys.platform != "win32":
             """Give up on children that no signal could end."""
             for child in list(self._children.values()):
                 if not self._reap(child):
-                    self._forget(child)
-                    child.job.end(Outcome.CUT)
+                    self._forget(child, Outcome.CUT)
 
     def _outcome(child: _Child, status: int) -> Outcome:
         if child.cut:

@@ -61,8 +61,8 @@ class Waiter:
         for fd, _ in self._poller.poll(timeout):
             if fd == self.port:
                 client = True
-            elif fd in self._callbacks:  # not unwatched by the callback before it
-                self._callbacks[fd]()
+            elif callback := self._callbacks.get(fd):  # not unwatched by the one before it
+                callback()
         if self._rechecks:
             rechecks, self._rechecks = self._rechecks, []
             for recheck in rechecks:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from acceptor import Closed, Outcome, Server
+from acceptor import Closed, Outcome, Phase, Server
 from acceptor.concurrency import children, fork
 from acceptor.concurrency.exit_watch import ExitWatch, PipeWatch, best_exit_watch
-from tests.fakes import greet, held, hold, let_go, tcp
-from tests.support import Recorder, ask, serving
+from tests.fakes import Call, greet, held, hold, let_go, tcp
+from tests.support import Recorder, ask, serving, wait_until
 
 
 def blind() -> ExitWatch:
@@ -43,10 +43,12 @@ def test_slot_comes_back_however_a_child_is_watched() -> None:
 def test_drain_waits_for_a_child_however_it_is_watched() -> None:
     with serving(tcp().forked().handler(hold)) as server:
         client = held(server.address)
+        drain = Call(lambda: server.drain(None))
+        wait_until(lambda: server.phase is Phase.DRAINING)
+
         let_go(client)
 
-        report = server.drain(None)
-
+        report = drain.result()
     assert (report.finished, report.cut) == (1, 0)
 
 
