@@ -4,7 +4,8 @@ Every public name of the running Python's `socketserver`, with the same signatur
 hooks, for programs and libraries that derive from these classes. What differs, and why:
 
 * `shutdown()` ends the loop at once, whatever the `poll_interval`: the loop is woken instead of
-  looking at a flag. `service_actions()` still runs at least once each `poll_interval`.
+  looking at a flag. `service_actions()` still runs at least once each `poll_interval`. Whoever
+  counted on `shutdown()` taking that long, for threads of his own, has to wait for them himself.
 * `shutdown()` where it used to wait for ever returns: called by the serving thread itself, or
   before any loop has run. The request is remembered as ever: the next loop ends at once. That
   loop no longer looks at the socket, so it may be closed already.

@@ -206,40 +206,42 @@ class HookJob(Job):
 
 @attrs.define(eq=False)
 class HookWorkplace(Workplace):
-    """What a server keeps between two calls: where its loop waits now, and for whom besides."""
+    """What a server keeps between two calls: its loops that run now, and its children's ends.
 
-    loop: AcceptLoop[Any, Any, HookIntake] | None = None
+    There may be several loops: programs call `handle_request` beside `serve_forever`.
+    """
+
+    _loops: list[AcceptLoop[Any, Any, HookIntake]] = attrs.field(factory=list, init=False)
     _watched: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False)
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back from the loop, now or the next one that runs."""
         self._watched[fd] = on_readable
-        if self.loop is not None:
-            self.loop.waiter.watch(fd, on_readable)
+        for loop in self._loops:
+            loop.waiter.watch(fd, on_readable)
 
     def unwatch(self, fd: int) -> None:
         """End a watch."""
         del self._watched[fd]
-        if self.loop is not None:
-            self.loop.waiter.unwatch(fd)
+        for loop in self._loops:
+            loop.waiter.unwatch(fd)
 
     def recheck(self, callback: Callable[[], object]) -> None:
         """Call back soon, if a loop runs; else `collect_children` looks for itself."""
-        if self.loop is not None:
-            self.loop.waiter.recheck(callback)
+        if self._loops:
+            self._loops[-1].waiter.recheck(callback)
 
     def leave(self) -> None:
         """Do nothing: a classic child keeps what its parent has."""
 
     @property
-    def is_served(self) -> bool:
-        """Whether a loop of ours runs."""
-        return self.loop is not None
+    def loop(self) -> AcceptLoop[Any, Any, HookIntake] | None:
+        """The loop of ours that has begun last, of those that run."""
+        return self._loops[-1] if self._loops else None
 
     def wake(self) -> None:
         """End the loop's wait; safe from any thread and from signal handlers."""
-        loop = self.loop
-        if loop is not None:
+        for loop in self._loops:
             loop.waiter.wake()
 
     @contextlib.contextmanager
@@ -260,11 +262,11 @@ class HookWorkplace(Workplace):
         loop = AcceptLoop(HookListener(server), waiter, intake, Reporter(), _NO_ORDERS)
         for fd, on_readable in self._watched.items():
             waiter.watch(fd, on_readable)
-        outer, self.loop = self.loop, loop
+        self._loops.append(loop)
         try:
             yield loop
         finally:
-            self.loop = outer
+            self._loops.remove(loop)
             loop.close()
 
 

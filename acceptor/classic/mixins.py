@@ -55,7 +55,7 @@ if sys.platform != "win32":
             if self.active_children is None:
                 return
             forks = self.__our_forks()
-            if not (blocking or self._BaseServer__our_workplace().is_served):
+            if not (blocking or self._BaseServer__our_workplace().loop):
                 forks.wait_for_room(self.max_children)
             for pid in self.active_children.copy():
                 if forks.minds(pid):

@@ -90,9 +90,9 @@ class Waiter:
         self._callbacks[fd] = on_readable
 
     def unwatch(self, fd: int) -> None:
-        """End a watch; before the descriptor is closed."""
-        del self._callbacks[fd]
-        self._poller.unregister(fd)
+        """End a watch, if there is one; before the descriptor is closed."""
+        if self._callbacks.pop(fd, None) is not None:
+            self._poller.unregister(fd)
 
     def wake_end(self) -> socket.socket:
         """Return a socket, the caller's to close, on which any byte is a wake-up."""
