@@ -141,9 +141,9 @@ class HookIntake(Intake[Any, Any]):
 
     expect_room = has_room  # a child that ends wakes the loop by its descriptor
 
-    def take(self, incoming: Incoming[Any, Any], /) -> None:
+    def take(self, incoming: Any, /) -> None:
         """Run the hooks of one request, in the classic order in every case of error."""
-        server, request, client_address = self._server, incoming.handshake(0.0), incoming.peer
+        server, request, client_address = self._server, incoming.request, incoming.peer
         if not server.verify_request(request, client_address):
             incoming.close(patient=False)
             return
