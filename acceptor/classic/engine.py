@@ -16,13 +16,14 @@ import contextlib
 import os
 import selectors
 import sys
+import weakref
 from collections.abc import Callable, Generator
 from typing import Any, Final, Protocol
 
 import attrs
 
 from acceptor.concurrency.exit_watch import ExitWatch
-from acceptor.core.accept_loop import OUT_OF_RESOURCES, AcceptLoop, Orders
+from acceptor.core.accept_loop import OUT_OF_RESOURCES, AcceptLoop, Backoff, Orders
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import Incoming, Intake, Job, Listener, Workplace
 from acceptor.core.polling import Poller, SelectorPoller
@@ -55,6 +56,10 @@ class _Hooks(Protocol):
     def handle_error(self, request: Any, client_address: Any, /) -> None: ...
     def shutdown_request(self, request: Any, /) -> None: ...
     def close_request(self, request: Any, /) -> None: ...
+
+
+class _ForkingHooks(_Hooks, Protocol):
+    active_children: set[int] | None
 
 
 @attrs.define(eq=False)
@@ -167,21 +172,24 @@ class HookIntake(Intake[Any, Any]):
 class HookJob(Job):
     """A request that a child process serves."""
 
-    _server: _Hooks
+    _server: _ForkingHooks
     _request: Any
     _client_address: Any
+    _children: set[int]
 
     def serve(self, *, patient: bool) -> Outcome:
         """Call `finish_request`, `handle_error` if it raises, and always `shutdown_request`."""
         server, request, client_address = self._server, self._request, self._client_address
+        outcome = Outcome.FAILED
         try:
             server.finish_request(request, client_address)
+            outcome = Outcome.FINISHED
         except Exception:
             server.handle_error(request, client_address)
-            return Outcome.FAILED
         finally:
-            server.shutdown_request(request)
-        return Outcome.FINISHED
+            with contextlib.suppress(BaseException):  # the child is about to end anyhow
+                server.shutdown_request(request)
+        return outcome
 
     def run(self, *, patient: bool) -> None:
         """Serve it in this process."""
@@ -191,6 +199,8 @@ class HookJob(Job):
         """Call `close_request`, and let go of the server: a child may live longer."""
         server, request = self._server, self._request
         del self._server, self._request
+        if server.active_children is None:  # a child never sees that there are any
+            server.active_children = self._children
         server.close_request(request)
 
     def end(self, outcome: Outcome) -> None:
@@ -211,8 +221,10 @@ class HookWorkplace(Workplace):
     There may be several loops: programs call `handle_request` beside `serve_forever`.
     """
 
+    _backoff: Backoff = attrs.field(factory=lambda: Backoff(Reporter()), init=False)
     _loops: list[AcceptLoop[Any, Any, HookIntake]] = attrs.field(factory=list, init=False)
     _watched: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False)
+    _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False)
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back from the loop, now or the next one that runs."""
@@ -227,9 +239,11 @@ class HookWorkplace(Workplace):
             loop.waiter.unwatch(fd)
 
     def recheck(self, callback: Callable[[], object]) -> None:
-        """Call back soon, if a loop runs; else `collect_children` looks for itself."""
+        """Call back soon from the loop, or when the next one begins."""
         if self._loops:
             self._loops[-1].waiter.recheck(callback)
+        else:
+            self._rechecks.append(callback)
 
     def leave(self) -> None:
         """Do nothing: a classic child keeps what its parent has."""
@@ -238,6 +252,10 @@ class HookWorkplace(Workplace):
     def loop(self) -> AcceptLoop[Any, Any, HookIntake] | None:
         """The loop of ours that has begun last, of those that run."""
         return self._loops[-1] if self._loops else None
+
+    def __del__(self) -> None:
+        for fd in self._watched:  # the server was forgotten, and its children with it
+            os.close(fd)
 
     def wake(self) -> None:
         """End the loop's wait; safe from any thread and from signal handlers."""
@@ -250,24 +268,38 @@ class HookWorkplace(Workplace):
         server: _Hooks,
         selector: type[selectors.BaseSelector],
         has_room: Callable[[], bool] | None,
+        *,
+        wakeable: bool = False,
     ) -> Generator[AcceptLoop[Any, Any, HookIntake], None, None]:
         """Make the loop that serves this server until the block ends.
+
+        One that can be woken needs descriptors; where there are none, it looks at the server's
+        flag now and then, as it ever was.
 
         Raises:
             ValueError: The server has no descriptor to wait for, or is closed.
         """
         check_descriptor(server)
-        waiter = Waiter(lambda: None, _poller(selector))
+        waiter = _waiter(_poller(selector), wakeable=wakeable)
         intake = HookIntake(server, has_room)
-        loop = AcceptLoop(HookListener(server), waiter, intake, Reporter(), _NO_ORDERS)
+        loop = AcceptLoop(
+            HookListener(server), waiter, intake, Reporter(), _NO_ORDERS, self._backoff
+        )
         for fd, on_readable in self._watched.items():
             waiter.watch(fd, on_readable)
         self._loops.append(loop)
+        self._pass_on(self._rechecks)
         try:
             yield loop
         finally:
             self._loops.remove(loop)
+            self._pass_on(waiter.rechecks)
             loop.close()
+
+    def _pass_on(self, rechecks: list[Callable[[], object]]) -> None:
+        for callback in list(rechecks):
+            rechecks.remove(callback)
+            self.recheck(callback)
 
 
 def take_one(server: _Hooks, has_room: Callable[[], bool] | None) -> None:
@@ -288,6 +320,16 @@ def check_descriptor(server: Any) -> None:
         raise ValueError(f"Invalid file object: {server!r}") from None
     if fd < 0:
         raise ValueError(f"Invalid file descriptor: {fd}")
+
+
+def _waiter(poller: Poller, *, wakeable: bool) -> Waiter:
+    if wakeable:
+        try:
+            return Waiter(lambda: None, poller)
+        except OSError as error:
+            if error.errno not in OUT_OF_RESOURCES:
+                raise
+    return Waiter(lambda: None, poller, ends=())
 
 
 def _poller(selector: type[selectors.BaseSelector]) -> Poller:
@@ -322,7 +364,8 @@ if sys.platform != "win32":
 
     def classic_forks(workplace: HookWorkplace, pids: set[int]) -> ForkDispatcher:
         """Make a dispatcher whose children start as they ever did: as their parent's copy."""
-        return ForkDispatcher(workplace, LateWatch, fresh_signals=False, pids=pids)
+        # By a proxy: the callbacks that the workplace keeps belong to the dispatcher.
+        return ForkDispatcher(weakref.proxy(workplace), LateWatch, fresh_signals=False, pids=pids)
 
     def has_ended(pid: int, *, wait: bool) -> bool:
         """Reap a child that is ours to reap, but was forked by the program itself."""

@@ -9,6 +9,7 @@ from typing_extensions import TypeVar
 
 from acceptor.classic.engine import HookJob
 from acceptor.classic.servers import TCPServer, UDPServer
+from acceptor.core.errors import ResourceError
 
 if sys.platform != "win32":
     from acceptor.classic.engine import classic_forks, has_ended
@@ -35,12 +36,10 @@ if sys.platform != "win32":
         __forks: Any = None
 
         def __our_forks(self: Any) -> Any:
-            if self.active_children is None:
-                self.active_children = set()
-            forks = self.__forks
-            if forks is None or forks.pids is not self.active_children:
-                forks = classic_forks(self._BaseServer__our_workplace(), self.active_children)
-                self.__forks = forks
+            forks, children = self.__forks, self.active_children
+            if forks is None or forks.pids is not children is not None:
+                pids = set() if children is None else children
+                self.__forks = forks = classic_forks(self._BaseServer__our_workplace(), pids)
             return forks
 
         def __has_room(self: Any) -> bool:
@@ -73,7 +72,11 @@ if sys.platform != "win32":
 
         def process_request(self: Any, request: Any, client_address: Any) -> None:
             """Fork a child that serves it, and close this process's copy."""
-            self.__our_forks().submit(HookJob(self, request, client_address))
+            forks = self.__our_forks()
+            try:
+                forks.submit(HookJob(self, request, client_address, forks.pids))
+            except ResourceError as error:
+                raise (error.__cause__ or error) from None
 
         def server_close(self: Any) -> None:
             """Close the server, then wait for the children."""

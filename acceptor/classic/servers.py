@@ -7,7 +7,6 @@ import threading
 import traceback
 import types
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from typing_extensions import TypeVar
@@ -69,7 +68,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
     ) -> None:
         self.server_address = server_address
         self.RequestHandlerClass = RequestHandlerClass
-        self.__is_shut_down = threading.Event()
+        self.__is_shut_down = LoopEnd()
         self.__shutdown_request = False
 
     def server_activate(self) -> None:
@@ -96,7 +95,9 @@ class BaseServer(Parameters[RequestT, AddressT]):
             over.set()
 
     def __loop(self, poll_interval: float | None) -> None:
-        with self.__our_workplace().loop_for(self, _selector(), self.__room()) as loop:
+        with self.__our_workplace().loop_for(
+            self, _selector(), self.__room(), wakeable=True
+        ) as loop:
             while not self.__shutdown_request:
                 ready = loop.wait_for_client(poll_interval)
                 if self.__shutdown_request:
@@ -107,7 +108,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
 
     def __over(self) -> threading.Event:
         if self.__is_shut_down is None:
-            self.__is_shut_down = threading.Event()
+            self.__is_shut_down = LoopEnd()
         return self.__is_shut_down
 
     def __our_workplace(self) -> HookWorkplace:
@@ -127,8 +128,10 @@ class BaseServer(Parameters[RequestT, AddressT]):
         self.__shutdown_request = True
         if self.__workplace is not None:
             self.__workplace.wake()
-        if self.__serving not in (None, threading.get_ident()):
-            self.__over().wait()
+        over = self.__over()
+        serving = self.__serving or getattr(over, "awaited_in", None)
+        if serving not in (None, threading.get_ident()):
+            over.wait()
 
     def service_actions(self) -> None:
         """Do nothing; called by `serve_forever` after each wait."""
@@ -194,14 +197,29 @@ class BaseServer(Parameters[RequestT, AddressT]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *args: object) -> None:
         """Close the server."""
         self.server_close()
+
+
+class LoopEnd(threading.Event):
+    """Set when a loop has ended, and aware of whether one has begun, and in which thread.
+
+    Whoever has a loop of his own, a copy of `serve_forever`, clears and sets it as ours does.
+    """
+
+    awaited_in: int | None = None
+    """Identity of the thread whose loop is to end; None if none runs."""
+
+    def clear(self) -> None:
+        """Note that a loop begins, in the calling thread."""
+        self.awaited_in = threading.get_ident()
+        super().clear()
+
+    def set(self) -> None:
+        """Note that it has ended."""
+        self.awaited_in = None
+        super().set()
 
 
 def _selector() -> type[selectors.BaseSelector]:

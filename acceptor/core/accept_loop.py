@@ -99,13 +99,14 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     intake: IntakeT
     _report: Reporter
     _orders: LoopOrders
+    _backoff: Backoff = attrs.field(
+        default=attrs.Factory(lambda self: Backoff(self._report), takes_self=True)
+    )
     _retired: bool = attrs.field(default=False, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
-    _backoff: Backoff = attrs.field(init=False)
     _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._backoff = Backoff(self._report)
         LOOPS.add(self)
 
     def run(self) -> None:

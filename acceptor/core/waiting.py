@@ -36,15 +36,16 @@ class Waiter:
     port: int = attrs.field(default=-1, init=False)
     """The descriptor that it waits at for clients; -1 if at none."""
     _poller: Poller = attrs.field(factory=best_poller, repr=False)
-    _ends: tuple[socket.socket, socket.socket] = attrs.field(
-        factory=_quiet_pair, init=False, repr=False
-    )
+    # Where wake-ups come out and go in; empty if nobody can wake it.
+    _ends: tuple[socket.socket, ...] = attrs.field(factory=_quiet_pair, repr=False, alias="ends")
     _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
-    _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
+    rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
+    """What is called back once, after the current or the next wait."""
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self.watch(self._ends[0].fileno(), self._read_wake_ups)
+        if self._ends:
+            self.watch(self._ends[0].fileno(), self._read_wake_ups)
 
     @property
     def is_inherited(self) -> bool:
@@ -54,7 +55,7 @@ class Waiter:
     def wait(self, timeout: float | None) -> bool:
         """Sleep until something happens; say whether a client waits at the port."""
         client = False
-        if self._rechecks:
+        if self.rechecks:
             timeout = _RECHECK if timeout is None else min(timeout, _RECHECK)
         elif timeout is not None:
             timeout = min(timeout, _A_DAY)
@@ -63,15 +64,15 @@ class Waiter:
                 client = True
             elif callback := self._callbacks.get(fd):  # not unwatched by the one before it
                 callback()
-        if self._rechecks:
-            rechecks, self._rechecks = self._rechecks, []
+        if self.rechecks:
+            rechecks, self.rechecks = self.rechecks, []
             for recheck in rechecks:
                 recheck()
         return client
 
     def recheck(self, callback: Callable[[], object]) -> None:
         """Call back once, after the current or the next wait, which is then a short one."""
-        self._rechecks.append(callback)
+        self.rechecks.append(callback)
 
     def turn_to(self, port: int) -> None:
         """Wait for clients at this descriptor, or at none (-1); before the last one is closed."""
@@ -113,7 +114,8 @@ class Waiter:
     def _send(self, message: bytes) -> None:
         # Full means that a wake-up is under way already; closed, that nobody waits any more.
         with contextlib.suppress(OSError):
-            self._ends[1].send(message)
+            for way_in in self._ends[1:]:
+                way_in.send(message)
 
     def _read_wake_ups(self) -> None:
         with contextlib.suppress(BlockingIOError):
