@@ -41,13 +41,13 @@ from io import BufferedIOBase
 from time import monotonic as time
 
 from acceptor.classic.bridge import ClassicServerAdapter as ClassicServerAdapter
-from acceptor.classic.engine import DefaultSelector as _ServerSelector
 from acceptor.classic.handlers import (
     BaseRequestHandler,
     DatagramRequestHandler,
     StreamRequestHandler,
     _SocketWriter,
 )
+from acceptor.classic.loops import DefaultSelector as _ServerSelector
 from acceptor.classic.mixins import (
     ThreadingMixIn,
     ThreadingTCPServer,

@@ -7,12 +7,11 @@ from typing import Any
 
 from typing_extensions import TypeVar
 
-from acceptor.classic.engine import HookJob
 from acceptor.classic.servers import TCPServer, UDPServer
 from acceptor.core.errors import ResourceError
 
 if sys.platform != "win32":
-    from acceptor.classic.engine import classic_forks, has_ended
+    from acceptor.classic.forks import HookJob, classic_forks, has_ended
     from acceptor.classic.servers import UnixDatagramServer, UnixStreamServer
 
 StreamT = TypeVar("StreamT", default=socket.socket)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from typing_extensions import TypeVar
 
-from acceptor.classic.engine import HookWorkplace, take_one
+from acceptor.classic.engine import take_one
+from acceptor.classic.loops import HookWorkplace, LoopEnd
 from acceptor.classic.parameters import Parameters
 from acceptor.core.deadlines import Deadline
 from acceptor.transports.accepting import accept
@@ -200,26 +201,6 @@ class BaseServer(Parameters[RequestT, AddressT]):
     def __exit__(self, *args: object) -> None:
         """Close the server."""
         self.server_close()
-
-
-class LoopEnd(threading.Event):
-    """Set when a loop has ended, and aware of whether one has begun, and in which thread.
-
-    Whoever has a loop of his own, a copy of `serve_forever`, clears and sets it as ours does.
-    """
-
-    awaited_in: int | None = None
-    """Identity of the thread whose loop is to end; None if none runs."""
-
-    def clear(self) -> None:
-        """Note that a loop begins, in the calling thread."""
-        self.awaited_in = threading.get_ident()
-        super().clear()
-
-    def set(self) -> None:
-        """Note that it has ended."""
-        self.awaited_in = None
-        super().set()
 
 
 def _selector() -> type[selectors.BaseSelector]:
