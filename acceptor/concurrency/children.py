@@ -5,13 +5,16 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 import warnings
 
 # What the functions of `signal` wrap; the wrappers make enum members of all answers, and the memory
 # that this touches is copied for each child: it made a fork a tenth slower.
 from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found] # pyright: ignore
+
+# The threads besides the main one. `threading.active_count` takes a lock, and more pages: what a
+# parent writes to after a fork is copied, which takes 3 us for each page.
+from _thread import _count
 from collections.abc import Callable, Collection
 from typing import Final, NoReturn
 
@@ -31,6 +34,7 @@ _STATUS: Final = {
     Outcome.TIMED_OUT: 65,
     Outcome.HANDSHAKE_FAILED: 66,
 }
+_FINISHED: Final = Outcome.FINISHED
 _OUTCOME: Final = {status: outcome for outcome, status in _STATUS.items()}
 
 # A child that was sent SIGKILL is gone at once, unless it hangs in the kernel.
@@ -68,6 +72,8 @@ if sys.platform != "win32":
         """The children that have not been reaped."""
         _children: dict[int, _Child] = attrs.field(factory=dict, init=False, repr=False)
         _warned: bool = attrs.field(default=False, init=False)
+        _handlers: list[object] = attrs.field(factory=list, init=False, repr=False)
+        _handled: Collection[int] = attrs.field(default=(), init=False, repr=False)
 
         def submit(self, job: Job, /) -> None:
             """Fork a child that serves it.
@@ -85,7 +91,7 @@ if sys.platform != "win32":
             self._fork(job, watch)
 
         def _fork(self, job: Job, watch: ExitWatch) -> None:
-            handlers = handlers_in_python() if self._fresh_signals else ()
+            handlers = self._handlers_in_python() if self._fresh_signals else ()
             # In a new child these would run the parent's handler, and Ctrl-C, in either of the
             # two, would come before anyone is ready for it.
             held = (signal.SIGINT, *handlers) if self._fresh_signals else ()
@@ -105,8 +111,20 @@ if sys.platform != "win32":
             finally:
                 pthread_sigmask(signal.SIG_SETMASK, before)
 
+        def _handlers_in_python(self) -> Collection[int]:
+            """Return the signals for which this process has a handler that no fresh one has."""
+            found = list(map(getsignal, _ALL_SIGNALS))
+            if found != self._handlers:  # seldom; the comparison is a loop in C
+                self._handlers = found
+                self._handled = [
+                    number
+                    for number, handler in zip(_ALL_SIGNALS, found, strict=True)
+                    if callable(handler) and handler is not signal.default_int_handler
+                ]
+            return self._handled
+
         def _live_as_child(self, job: Job, watch: ExitWatch, handlers: Collection[int]) -> NoReturn:
-            status = _STATUS[Outcome.FAILED]
+            status = 1
             try:
                 watch.in_child()
                 if handlers:
@@ -114,7 +132,9 @@ if sys.platform != "win32":
                 if self._fresh_signals:
                     pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, *handlers))
                 self._workplace.leave()
-                status = _STATUS[job.serve(patient=True)]
+                outcome = job.serve(patient=True)
+                # An enum's hash is a function in Python, on pages that only it would need.
+                status = 0 if outcome is _FINISHED else _STATUS[outcome]
             finally:
                 try:
                     flush_standard_streams()
@@ -188,7 +208,7 @@ if sys.platform != "win32":
                 child.watch = -1
 
         def _warn_about_threads(self) -> None:
-            if not self._warned and threading.active_count() > 1:
+            if not self._warned and _count() > 0:
                 self._warned = True
                 warnings.warn(
                     "forking while other threads run: a lock that one of them holds stays locked "
@@ -234,18 +254,11 @@ if sys.platform != "win32":
     def _outcome(child: _Child, status: int) -> Outcome:
         if child.cut:
             return Outcome.CUT
+        if status == 0:
+            return _FINISHED
         if os.WIFSIGNALED(status):
             return Outcome.LOST
         return _OUTCOME.get(os.waitstatus_to_exitcode(status), Outcome.FAILED)
-
-    def handlers_in_python() -> list[int]:
-        """Return the signals for which this process has a handler that no fresh one has."""
-        found = ((number, getsignal(number)) for number in _ALL_SIGNALS)
-        return [
-            number
-            for number, handler in found
-            if callable(handler) and handler is not signal.default_int_handler
-        ]
 
     def restore_signal_handlers(handlers: Collection[int]) -> None:
         """Give a child the handlers that a fresh interpreter has.

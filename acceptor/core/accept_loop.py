@@ -33,8 +33,9 @@ LONGEST_PAUSE: Final = 1.0  # seconds
 
 _GLANCE: Final = 0.0005  # seconds
 
-# All loops of this process that may have a port open, for a forked child to drop.
-LOOPS: Final["weakref.WeakSet[AcceptLoop[Any, Any, Any]]"] = weakref.WeakSet()
+# All loops of this process that may have a port open, for a forked child to drop. No `WeakSet`:
+# to go through one, each child would have to copy 15 pages more.
+LOOPS: Final[set["weakref.ref[AcceptLoop[Any, Any, Any]]"]] = set()
 
 # Clients taken between two looks at what else there is to do (children that ended, wake-ups).
 BURST: Final = 64
@@ -104,10 +105,12 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     )
     _retired: bool = attrs.field(default=False, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
+    _ref: "weakref.ref[AcceptLoop[Any, Any, Any]]" = attrs.field(init=False, repr=False)
     _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        LOOPS.add(self)
+        self._ref = weakref.ref(self, LOOPS.discard)
+        LOOPS.add(self._ref)
 
     def run(self) -> None:
         """Serve until asked to end.
@@ -223,4 +226,4 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         self.intake.close()
         self.listener.close()
         self.waiter.close()
-        LOOPS.discard(self)
+        LOOPS.discard(self._ref)

@@ -34,5 +34,7 @@ class AcceptThreadWorkplace(Workplace):
         clients would wait there for nobody. What the accept loop waits with is left alone: every
         object that a child touches is a page that it must copy, and `ask_to_end` needs it.
         """
-        for loop in LOOPS:
-            loop.listener.release()
+        for ref in LOOPS.copy():
+            loop = ref()
+            if loop is not None:
+                loop.listener.release()

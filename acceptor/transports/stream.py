@@ -85,15 +85,14 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         sock = self._socket
         try:
             sock.shutdown(socket.SHUT_WR)
-            # Most clients have ended already: one look, without changing the socket's mode.
-            if not (_MSG_DONTWAIT and sock.gettimeout() is None) or (
-                sock.recv_into(_TRASH, 0, _MSG_DONTWAIT) > 0
+            # Who must not wait takes one look first, without changing the socket's mode.
+            if (
+                patient
+                or not (_MSG_DONTWAIT and sock.gettimeout() is None)
+                or sock.recv_into(_TRASH, 0, _MSG_DONTWAIT) > 0
             ):
                 self._read_the_rest(patient)
-        except BlockingIOError:
-            if patient:
-                self._read_the_rest(patient)
-        except OSError:  # reset, or closed by the handler
+        except OSError:  # nothing is here; or reset, or closed by the handler
             pass
         self.release()
 
@@ -194,4 +193,4 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
 
     def release(self) -> None:
         """Close this process's descriptor and nothing else."""
-        self._socket.close()
+        _close(self._socket)
