@@ -1,6 +1,7 @@
 """Forks, watches and reaps the children of one server, and no one else's."""
 
 import contextlib
+import operator
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found]
 # The threads besides the main one. `threading.active_count` takes a lock, and more pages: what a
 # parent writes to after a fork is copied, which takes 3 us for each page.
 from _thread import _count
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NoReturn
 
 import attrs
@@ -72,7 +73,9 @@ if sys.platform != "win32":
         """The children that have not been reaped."""
         _children: dict[int, _Child] = attrs.field(factory=dict, init=False, repr=False)
         _warned: bool = attrs.field(default=False, init=False)
-        _handlers: list[object] = attrs.field(factory=list, init=False, repr=False)
+        _handlers: Sequence[object] = attrs.field(
+            factory=lambda: [None] * len(_ALL_SIGNALS), init=False, repr=False
+        )
         _handled: Collection[int] = attrs.field(default=(), init=False, repr=False)
 
         def submit(self, job: Job, /) -> None:
@@ -113,12 +116,12 @@ if sys.platform != "win32":
 
         def _handlers_in_python(self) -> Collection[int]:
             """Return the signals for which this process has a handler that no fresh one has."""
-            found = list(map(getsignal, _ALL_SIGNALS))
-            if found != self._handlers:  # seldom; the comparison is a loop in C
-                self._handlers = found
+            now = map(getsignal, _ALL_SIGNALS)
+            if not all(map(operator.is_, now, self._handlers)):  # all in C, and no list to grow
+                self._handlers = list(map(getsignal, _ALL_SIGNALS))
                 self._handled = [
                     number
-                    for number, handler in zip(_ALL_SIGNALS, found, strict=True)
+                    for number, handler in zip(_ALL_SIGNALS, self._handlers, strict=True)
                     if callable(handler) and handler is not signal.default_int_handler
                 ]
             return self._handled
