@@ -50,7 +50,10 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         try:
             outcome = self._serve(patient)
         finally:
-            self.end(outcome)
+            if outcome is _FINISHED and self._since is None:
+                self._admission.leave(self, outcome)  # all that `end` would do
+            else:
+                self.end(outcome)
 
     def serve(self, *, patient: bool) -> Outcome:
         """Run handshake, handler and close; whatever they raise is the outcome."""
