@@ -14,11 +14,11 @@ from acceptor.core.lifecycle import Phase
 from acceptor.core.peers import Peer
 from acceptor.core.server import Server
 
-RequestT = TypeVar("RequestT", default=Any)
-PeerT = TypeVar("PeerT", default=Peer)
+RequestT_co = TypeVar("RequestT_co", covariant=True, default=Any)
+PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer)
 
 
-class ClassicServerAdapter(Generic[RequestT, PeerT]):
+class ClassicServerAdapter(Generic[RequestT_co, PeerT_co]):
     """A composed server behind the classic external methods and attributes.
 
     Listens while it is made, as classic servers do, unless `bind_and_activate` is off; then
@@ -30,7 +30,9 @@ class ClassicServerAdapter(Generic[RequestT, PeerT]):
     grace: float | None = DRAIN_TIMEOUT
     """Seconds that `server_close` lets running requests finish; None is for ever."""
 
-    def __init__(self, server: Server[RequestT, PeerT], bind_and_activate: bool = True) -> None:
+    def __init__(
+        self, server: Server[RequestT_co, PeerT_co], bind_and_activate: bool = True
+    ) -> None:
         self.server = server
         if bind_and_activate:
             self.server_bind()
@@ -48,7 +50,7 @@ class ClassicServerAdapter(Generic[RequestT, PeerT]):
         """Do nothing: `server_bind` has made the server listen."""
 
     @property
-    def server_address(self) -> PeerT:
+    def server_address(self) -> PeerT_co:
         """What the server is bound to.
 
         Raises:

@@ -4,7 +4,7 @@ import io
 import socket
 import sys
 import types
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from typing_extensions import Buffer, TypeVar
 
@@ -54,13 +54,13 @@ class BaseRequestHandler(Parameters[RequestT, AddressT]):
 class StreamRequestHandler(BaseRequestHandler[StreamT, AddressT]):
     """Serves one connection through two files; the attributes are options for a subclass."""
 
-    rbufsize: int = -1
+    rbufsize: ClassVar[int] = -1
     """Buffer of `rfile` in bytes; -1 is the system's block size, 0 reads unbuffered."""
-    wbufsize: int = 0
+    wbufsize: ClassVar[int] = 0
     """Buffer of `wfile` in bytes; 0 sends each write at once and whole."""
-    timeout: float | None = None
+    timeout: ClassVar[float | None] = None
     """Seconds that one read or write may take; None is no limit."""
-    disable_nagle_algorithm: bool = False
+    disable_nagle_algorithm: ClassVar[bool] = False
 
     connection: StreamT
     rfile: io.BufferedIOBase

@@ -14,7 +14,7 @@ if sys.platform != "win32":
     from acceptor.classic.forks import HookJob, classic_forks, has_ended
     from acceptor.classic.servers import UnixDatagramServer, UnixStreamServer
 
-StreamT = TypeVar("StreamT", default=socket.socket)
+StreamT = TypeVar("StreamT", bound=socket.socket, default=socket.socket)
 AddressT = TypeVar("AddressT", default=Any)
 
 if sys.platform != "win32":

@@ -19,7 +19,7 @@ from acceptor.transports.accepting import accept
 
 RequestT = TypeVar("RequestT", default=Any)
 AddressT = TypeVar("AddressT", default=Any)
-StreamT = TypeVar("StreamT", default=socket.socket)
+StreamT = TypeVar("StreamT", bound=socket.socket, default=socket.socket)
 
 _AF_INET, _SOCK_STREAM, _SOCK_DGRAM = socket.AF_INET, socket.SOCK_STREAM, socket.SOCK_DGRAM
 
@@ -41,7 +41,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
     """Seconds that `handle_request` waits before it calls `handle_timeout`; None is for ever."""
 
     server_address: Any
-    RequestHandlerClass: Callable[..., object]
+    RequestHandlerClass: Callable[..., Any]
 
     if TYPE_CHECKING:  # what a subclass has to bring; programs ask for these with `hasattr`
         socket: _Socket
@@ -75,7 +75,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
     def server_activate(self) -> None:
         """Do nothing; called by the constructors of servers with a socket."""
 
-    def serve_forever(self, poll_interval: float | None = 0.5) -> None:
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
         """Serve until `shutdown` is called; `service_actions` runs each `poll_interval` seconds.
 
         It may be called again afterwards. What `service_actions`, `verify_request` or
@@ -95,7 +95,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
             self.__shutdown_request = False
             over.set()
 
-    def __loop(self, poll_interval: float | None) -> None:
+    def __loop(self, poll_interval: float) -> None:
         with self.__our_workplace().loop_for(
             self, _selector(), self.__room(), wakeable=True
         ) as loop:
@@ -164,11 +164,11 @@ class BaseServer(Parameters[RequestT, AddressT]):
     def handle_timeout(self) -> Any:
         """Do nothing; called by `handle_request` when the time is over."""
 
-    def verify_request(self, request: RequestT, client_address: AddressT) -> bool:
+    def verify_request(self, request: RequestT | Any, client_address: AddressT | Any) -> bool:
         """Say whether to serve it; True unless overridden."""
         return True
 
-    def process_request(self, request: RequestT, client_address: AddressT) -> None:
+    def process_request(self, request: RequestT | Any, client_address: AddressT | Any) -> None:
         """Serve a request here and now; the mix-ins do so in a thread or a process."""
         self.finish_request(request, client_address)
         self.shutdown_request(request)
@@ -176,18 +176,18 @@ class BaseServer(Parameters[RequestT, AddressT]):
     def server_close(self) -> None:
         """Do nothing; servers with a socket close it."""
 
-    def finish_request(self, request: RequestT, client_address: AddressT) -> None:
+    def finish_request(self, request: RequestT | Any, client_address: AddressT | Any) -> None:
         """Make an instance of the handler class, whose constructor does all the work."""
         self.RequestHandlerClass(request, client_address, self)
 
-    def shutdown_request(self, request: RequestT) -> None:
+    def shutdown_request(self, request: RequestT | Any) -> None:
         """End a request that has been served or refused."""
         self.close_request(request)
 
-    def close_request(self, request: RequestT) -> None:
+    def close_request(self, request: RequestT | Any) -> None:
         """Do nothing; servers of connections close them."""
 
-    def handle_error(self, request: RequestT, client_address: AddressT) -> None:
+    def handle_error(self, request: RequestT | Any, client_address: AddressT | Any) -> None:
         """Print the error that is being handled to standard error; the server goes on."""
         if sys.stderr is not None:
             sys.stderr.write(
@@ -198,9 +198,21 @@ class BaseServer(Parameters[RequestT, AddressT]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *args: object) -> None:
-        """Close the server."""
-        self.server_close()
+    if TYPE_CHECKING:
+
+        def __exit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            traceback: types.TracebackType | None,
+            /,
+        ) -> None:
+            """Close the server."""
+    else:
+
+        def __exit__(self, *args):
+            """Close the server."""
+            self.server_close()
 
 
 def _selector() -> type[selectors.BaseSelector]:
@@ -267,22 +279,20 @@ class TCPServer(BaseServer[StreamT, AddressT]):
         """Accept a connection."""
         return cast("tuple[StreamT, AddressT]", accept(self.socket))
 
-    def shutdown_request(self, request: StreamT) -> None:
+    def shutdown_request(self, request: StreamT | Any) -> None:
         """Shut the connection's sending side, and close it."""
-        connection: Any = request
         try:
-            connection.shutdown(socket.SHUT_WR)
+            request.shutdown(socket.SHUT_WR)
         except OSError:  # the client is gone already
             pass
         self.close_request(request)
 
-    def close_request(self, request: StreamT) -> None:
+    def close_request(self, request: StreamT | Any) -> None:
         """Close the connection."""
-        connection: Any = request
-        connection.close()
+        request.close()
 
 
-class UDPServer(TCPServer[_Datagram, AddressT]):
+class UDPServer(TCPServer[Any, AddressT]):
     """Serves datagrams: a request is the pair of the data and the server's own socket."""
 
     allow_reuse_address: bool = False
@@ -299,11 +309,11 @@ class UDPServer(TCPServer[_Datagram, AddressT]):
     def server_activate(self) -> None:
         """Do nothing: there is no backlog."""
 
-    def shutdown_request(self, request: _Datagram) -> None:
+    def shutdown_request(self, request: _Datagram | Any) -> None:
         """Call `close_request`: there is no connection to shut."""
         self.close_request(request)
 
-    def close_request(self, request: _Datagram) -> None:
+    def close_request(self, request: _Datagram | Any) -> None:
         """Do nothing: the socket is the server's."""
 
 

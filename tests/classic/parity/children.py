@@ -212,20 +212,3 @@ def state_in_a_child_stays_there(module: Module, _: str, family: str) -> object:
                 client.ask()
                 heard.append(client.hear())
         return heard, counts, hasattr(server, "count")
-
-
-@scenario_for(FORKING, STREAMS)
-def more_clients_than_children(module: Module, _: str, family: str) -> object:
-    with place() as folder:
-        server_class = derived(module, family, "forking", max_children=2)
-        with (
-            server_class(address_for(family, folder), handler_for(module, family)) as server,
-            serving(server),
-            client_of(server) as one,
-            client_of(server) as two,
-            client_of(server) as three,
-        ):
-            for client in (one, two, three):
-                client.ask()
-            heard = [client.hear() for client in (one, two, three)]
-        return heard, server.active_children

@@ -4,6 +4,8 @@
 # mypy: disable-error-code=misc
 
 import abc
+import os
+import re
 import threading
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.classic.parity.kit import (
     STYLES,
     Module,
     address_for,
+    bases_of,
     derived,
     handler_for,
     happens,
@@ -117,3 +120,47 @@ def a_server_that_waits_in_get_request(module: Module) -> object:
         happens(entered)
         slot.set()
         return client.hear()
+
+
+@scenario_for(("threading", "forking"))
+def a_mix_in_behind_the_server(module: Module, style: str) -> object:
+    mix_in, server_base = bases_of(module, "tcp", style)
+    where: list[object] = []
+
+    def handler(request: Any, client_address: Any, server: Any) -> None:
+        where.append((os.getpid() == home, threading.current_thread().name))
+
+    home = os.getpid()
+    server_class = type("Behind", (server_base, mix_in), {})
+    with server_class(LOOPBACK, handler) as server, client_of(server) as client:
+        seen = within_patience(server.handle_request), client.hear(), where
+        with serving(server):
+            return seen, ask(server, question=b""), getattr(server, "active_children", "none")
+
+
+@scenario_for(("threads first", "children first"))
+def both_mix_ins(module: Module, order: str) -> object:
+    home = os.getpid()
+    mix_ins = [module.ThreadingMixIn, module.ForkingMixIn]
+    if order == "children first":
+        mix_ins.reverse()
+
+    def handler(request: Any, client_address: Any, server: Any) -> None:
+        in_child = os.getpid() != home
+        name = re.sub(r"\d+", "N", threading.current_thread().name)
+        request.sendall(repr((in_child, name)).encode())
+
+    server_class = type("Both", (*mix_ins, module.TCPServer), {})
+    with server_class(LOOPBACK, handler) as server:
+        with client_of(server) as client:
+            once = within_patience(server.handle_request), client.hear()
+        with serving(server):
+            heard = ask(server, question=b"")
+        return once, heard.split(b",")[0], server.timeout, type(server._threads).__name__
+
+
+@scenario
+def a_server_with_nothing_to_wait_for(module: Module) -> object:
+    server = module.BaseServer("nowhere", idle)
+    ends = [within_patience(lambda: server.serve_forever(0.01)) for _ in range(2)]
+    return [end.partition("<")[0] for end in ends], server._BaseServer__is_shut_down.is_set()
