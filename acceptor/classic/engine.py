@@ -144,11 +144,11 @@ class HookIntake(Intake[Any, Any]):
         """Do nothing: `server_close` waits for what runs."""
 
 
-def take_one(server: Hooks, has_room: Callable[[], bool] | None) -> None:
+def take_one(server: Hooks) -> None:
     """Run the hooks of one request for a loop that is not ours."""
     try:
         incoming = HookListener(server).accept()
     except OSError:  # out of descriptors; when to try again is the other loop's matter
         return
     if incoming is not None:
-        HookIntake(server, has_room).take(incoming)
+        HookIntake(server, None).take(incoming)

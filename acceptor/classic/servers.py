@@ -147,7 +147,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
         """
         times = (self.socket.gettimeout(), self.timeout)
         deadline = Deadline.after(min((time for time in times if time is not None), default=None))
-        with self.__our_workplace().loop_for(self, _selector(), self.__room()) as loop:
+        with self.__our_workplace().loop_for(self, _selector(), None) as loop:
             while not loop.wait_for_client(deadline.remaining()):
                 if deadline.passed:
                     return self.handle_timeout()
@@ -157,7 +157,7 @@ class BaseServer(Parameters[RequestT, AddressT]):
         """Handle one request that waits already; also for loops that are not ours."""
         loop = None if self.__workplace is None else self.__workplace.loop
         if loop is None:
-            take_one(self, self.__room())
+            take_one(self)
         else:
             loop.take_up_to(1)
 

@@ -199,6 +199,33 @@ def test_child_that_cannot_be_watched_is_reaped_and_makes_room(
     assert answers == [b"hello"] * 3
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the system has no pidfd")
+def test_child_may_be_watched_under_the_number_that_the_closed_port_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = os.pidfd_open
+
+    def close_and_open(pid: int) -> int:
+        number = server.fileno()
+        server.server_close()  # as another thread may do at any time
+        found = real(pid)
+        if found != number:
+            os.dup2(found, number, inheritable=False)
+            os.close(found)
+        return number
+
+    server = Counting(LOOPBACK, hold)
+    server.block_on_close = False
+    with serving(server, 0.001) as loop:
+        monkeypatch.setattr(os, "pidfd_open", close_and_open)
+        client = held(server.server_address)
+        server.come_round()
+        let_go(client)
+
+        wait_until(lambda: not server.active_children or loop.has_ended)
+        server.come_round()
+
+
 def test_single_requests_go_on_in_a_full_house_whose_child_cannot_be_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
