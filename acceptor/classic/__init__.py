@@ -15,8 +15,8 @@ hooks, for programs and libraries that derive from these classes. What differs, 
   and say so in the `acceptor` log, instead of trying again hundreds of times a second; whoever
   waits in the backlog is served afterwards.
 * `max_children` makes `serve_forever()` hold back further clients (they wait in the backlog)
-  instead of stopping the loop: `service_actions()` and `shutdown()` go on. A child that ends is reaped at once, and only
-  own children are ever reaped, at the maximum, too.
+  instead of stopping the loop: `service_actions()` and `shutdown()` go on. A child that ends is
+  reaped at once, and only own children are ever reaped, at the maximum, too.
 * What is in the buffers of `sys.stdout` and `sys.stderr` is written before a fork, and by the
   child before it ends: nothing is written twice or lost.
 * A thread that cannot be started is not one that `server_close()` tries to join.
