@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 ARGS ?= http.server:SimpleHTTPRequestHandler --listen tcp://127.0.0.1:8000 --threaded
 PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
+# What runs the tests. With COVERAGE=no, nothing measures which lines they reach.
+COVERAGE ?= yes
 
 .PHONY: run test conformance check lint format types bench clean
 
@@ -15,10 +17,14 @@ run: $(VENV)/run
 	@exec $(BIN)/python -m acceptor $(ARGS)
 
 test: $(VENV)/dev
+ifeq ($(COVERAGE),no)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+else
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
+endif
 
 # CPython's own suites with acceptor.classic in the place of socketserver.
 conformance: $(VENV)/run

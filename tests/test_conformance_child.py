@@ -129,7 +129,10 @@ def test_child_objects_when_http_server_has_other_bases(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("os.fork() or os._exit(0)", "reaped child"),
+        (
+            "os.waitid(os.P_PID, os.fork() or os._exit(0), os.WEXITED | os.WNOWAIT)",
+            "reaped child",
+        ),
         ("t = threading.Thread(target=int, args='x'); t.start(); t.join()", "ValueError: invalid"),
         ("type('C', (), {'__del__': lambda self: 1 / 0})()", "ZeroDivisionError"),
     ],

@@ -87,6 +87,8 @@ class Waiter:
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back during a wait, whenever the descriptor is readable."""
+        if fd == self.port:  # closed by another thread meanwhile, and its number given away
+            self.turn_to(-1)
         self._poller.register(fd, READABLE)
         self._callbacks[fd] = on_readable
 

@@ -13,7 +13,7 @@ from tests.classic.parity.differences import DIFFERENCES
 ALIKE = sorted(set(SCENARIOS) - set(DIFFERENCES))
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", ALIKE, ids=str)
 def test_classic_does_as_the_standard_module(name: str) -> None:
     play = SCENARIOS[name]
 
@@ -22,7 +22,7 @@ def test_classic_does_as_the_standard_module(name: str) -> None:
     assert ours == standard, in_contrast(standard, ours)
 
 
-@pytest.mark.parametrize("name", DIFFERENCES)
+@pytest.mark.parametrize("name", DIFFERENCES, ids=str)
 def test_classic_differs_from_the_standard_module_as_listed(name: str) -> None:
     play, difference = SCENARIOS[name], DIFFERENCES[name]
 
