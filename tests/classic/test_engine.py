@@ -105,6 +105,11 @@ def test_socket_moved_to_another_port_under_the_same_number_is_served(
         assert ask(server.server_address, b"") == before == b"hello"
 
 
+def all_are_reaped(server: TCPServer) -> bool:
+    server.service_actions()
+    return not getattr(server, "active_children", None)
+
+
 def test_two_hundred_loops_leave_nothing_behind(style: type[TCPServer]) -> None:
     with style(LOOPBACK, greet) as server:
         threads, descriptors = threading.active_count(), open_descriptors()
@@ -115,7 +120,7 @@ def test_two_hundred_loops_leave_nothing_behind(style: type[TCPServer]) -> None:
             Call(server.shutdown).result()
             loop.result()
         wait_until(lambda: threading.active_count() == threads)
-        server.service_actions()
+        wait_until(lambda: all_are_reaped(server))
 
         assert open_descriptors() == descriptors
 
@@ -128,12 +133,7 @@ def test_two_hundred_single_requests_leave_nothing_behind(style: type[TCPServer]
                 server.handle_request()
                 assert read_all(client) == b"hello"
         wait_until(lambda: threading.active_count() == threads)
-
-        def all_are_reaped() -> bool:
-            server.service_actions()
-            return not getattr(server, "active_children", None)
-
-        wait_until(all_are_reaped)
+        wait_until(lambda: all_are_reaped(server))
         assert open_descriptors() == descriptors
 
 
