@@ -9,6 +9,8 @@ hooks, for programs and libraries that derive from these classes. What differs, 
 * `shutdown()` where it used to wait for ever returns: called by the serving thread itself, or
   before any loop has run. The request is remembered as ever: the next loop ends at once. That
   loop no longer looks at the socket, so it may be closed already.
+* The socket may be replaced by one with another descriptor while a loop runs: that one is waited
+  for from the next turn on.
 * A loop whose server is closed, or has lost its socket, waits for `shutdown()` quietly instead of
   spinning on an invalid descriptor.
 * Out of descriptors or memory, `serve_forever()` and `handle_request()` pause, for 0.1 s to 1 s,

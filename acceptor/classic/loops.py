@@ -5,7 +5,8 @@ import os
 import selectors
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Generator, MutableSequence
 from typing import Any, Final
 
 import attrs
@@ -23,6 +24,8 @@ if sys.platform != "win32":
 # A classic loop is ended by its server's own flag, and is never paused.
 _NO_ORDERS: Final = Orders()
 
+_MOST_RECHECKS: Final = 1000
+
 if hasattr(selectors, "PollSelector"):
     DefaultSelector: type[selectors.BaseSelector] = selectors.PollSelector
 else:
@@ -39,7 +42,10 @@ class HookWorkplace(Workplace):
     _backoff: Backoff = attrs.field(factory=lambda: Backoff(Reporter()), init=False)
     _loops: list[AcceptLoop[Any, Any, HookIntake]] = attrs.field(factory=list, init=False)
     _watched: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False)
-    _rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False)
+    # Bounded, because a loop of ours may never come; the children are there all the same.
+    _rechecks: deque[Callable[[], object]] = attrs.field(
+        factory=lambda: deque(maxlen=_MOST_RECHECKS), init=False
+    )
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back from the loop, now or the next one that runs."""
@@ -111,10 +117,9 @@ class HookWorkplace(Workplace):
             self._pass_on(waiter.rechecks)
             loop.close()
 
-    def _pass_on(self, rechecks: list[Callable[[], object]]) -> None:
-        for callback in list(rechecks):
-            rechecks.remove(callback)
-            self.recheck(callback)
+    def _pass_on(self, rechecks: MutableSequence[Callable[[], object]]) -> None:
+        while rechecks:
+            self.recheck(rechecks.pop())
 
 
 class LoopEnd(threading.Event):
