@@ -1,5 +1,6 @@
 """The typed builder: the one place that knows every concrete part."""
 
+import time
 from collections.abc import Callable
 from socket import SOCK_STREAM, SocketKind
 from socket import socket as Socket  # noqa: N812 - the method `socket` takes the name
@@ -21,8 +22,9 @@ from acceptor.addresses import InetAddress, UnixAddress, host_and_port, unix_pat
 from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN, Forked
 from acceptor.concurrency.sync import Sync
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS, Threaded
-from acceptor.core.access import AllOf, AllowAll, PolicyLike, as_policy
+from acceptor.core.access import PolicyLike, as_policy
 from acceptor.core.datagram import Datagram
+from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.endpoint import (
     Endpoint,
     TcpEndpoint,
@@ -34,11 +36,20 @@ from acceptor.core.endpoint import (
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.events import Observer
 from acceptor.core.interfaces import AccessPolicy, Concurrency, Transport
+from acceptor.core.limits import Limits
 from acceptor.core.peers import InetPeer, Peer, UnixPeer
+from acceptor.core.recipe import Recipe
 from acceptor.core.server import Server
 from acceptor.fitting import check_handler, check_policy
 from acceptor.from_classic import ClassicDatagrams, ClassicStreams, read_choices
-from acceptor.options import TcpOptions, UdpOptions, UnixDatagramOptions, UnixStreamOptions
+from acceptor.options import (
+    LimitOptions,
+    TcpOptions,
+    TimeoutOptions,
+    UdpOptions,
+    UnixDatagramOptions,
+    UnixStreamOptions,
+)
 from acceptor.transports.adopted import (
     AdoptedDatagramTransport,
     AdoptedStreamTransport,
@@ -77,6 +88,9 @@ class Steps(Generic[RequestT, PeerT]):
     _concurrency: Concurrency = attrs.field(factory=Sync)
     _policies: tuple[AccessPolicy[PeerT], ...] = ()
     _observers: tuple[Observer, ...] = ()
+    _limits: Limits = attrs.field(factory=Limits)
+    _timeouts: Timeouts = attrs.field(factory=Timeouts)
+    _clock: Clock = time.monotonic
 
     def sync(self) -> Self:
         """Serve one request at a time, in the accept thread. This is the default."""
@@ -121,6 +135,40 @@ class Steps(Generic[RequestT, PeerT]):
         check_policy(new_policy, getattr(self._transport, "peer_types", None))
         return attrs.evolve(self, policies=(*self._policies, new_policy))
 
+    def limits(self, new_limits: Limits | None = None, /, **changes: Unpack[LimitOptions]) -> Self:
+        """Bound how many requests may be in work, and say what becomes of the others.
+
+        Takes `Limits`, or keywords that change only what they name.
+
+        Raises:
+            ConfigurationError: A value cannot work; it says which.
+        """
+        limits = _given(new_limits, self._limits, Limits)
+        return attrs.evolve(self, limits=_changed(limits, dict(changes)))
+
+    def timeouts(
+        self, new_timeouts: Timeouts | None = None, /, **changes: Unpack[TimeoutOptions]
+    ) -> Self:
+        """Say how long the server waits for its clients, and for itself when it ends.
+
+        Takes `Timeouts`, or keywords, in seconds, that change only what they name.
+
+        Raises:
+            ConfigurationError: A value is no time; it says which.
+        """
+        timeouts = _given(new_timeouts, self._timeouts, Timeouts)
+        return attrs.evolve(self, timeouts=_changed(timeouts, dict(changes)))
+
+    def clock(self, new_clock: Clock) -> Self:
+        """Measure time with a function that returns seconds; for tests that do not want to wait.
+
+        Raises:
+            ConfigurationError: It is not callable.
+        """
+        if not callable(new_clock):
+            raise ConfigurationError(f"a clock must return seconds when called, got {new_clock!r}")
+        return attrs.evolve(self, clock=new_clock)
+
     def observe(self, observer: Observer) -> Self:
         """Have a function called with each event, in the thread where it happens.
 
@@ -152,7 +200,14 @@ class NeedsHandler(Steps[RequestT, PeerT]):
         """
         self._check_handler(new_handler)
         return Ready(
-            self._transport, self._concurrency, self._policies, self._observers, new_handler
+            self._transport,
+            self._concurrency,
+            self._policies,
+            self._observers,
+            self._limits,
+            self._timeouts,
+            self._clock,
+            new_handler,
         )
 
 
@@ -169,10 +224,18 @@ class Ready(Steps[RequestT, PeerT]):
 
     def build(self) -> Server[RequestT, PeerT]:
         """Make a server of these parts; it has opened nothing yet. May be called repeatedly."""
-        policy: AccessPolicy[PeerT] = AllowAll()
-        if self._policies:
-            policy = self._policies[0] if len(self._policies) == 1 else AllOf(self._policies)
-        return Server(self._transport, self._concurrency, policy, self._handler, self._observers)
+        return Server(
+            Recipe(
+                transport=self._transport,
+                concurrency=self._concurrency,
+                policies=self._policies,
+                handler=self._handler,
+                observers=self._observers,
+                limits=self._limits,
+                timeouts=self._timeouts,
+                clock=self._clock,
+            )
+        )
 
 
 AnyStage: TypeAlias = (
@@ -349,6 +412,23 @@ class ServerBuilder:
         """
         _require(new_transport, "a transport", "listen")
         return NeedsHandler(new_transport)
+
+
+ValueT = TypeVar("ValueT", bound=Limits | Timeouts)
+
+
+def _given(value: ValueT | None, present: ValueT, kind: type[ValueT]) -> ValueT:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(f"expected {kind.__name__} or keywords, got {value!r}")
+    return present if value is None else value
+
+
+def _changed(value: ValueT, changes: dict[str, Any]) -> ValueT:
+    known = [field.name for field in attrs.fields(type(value))]
+    for name in changes:
+        if name not in known:
+            raise ConfigurationError(f"there is no {name}, but {', '.join(known)}")
+    return attrs.evolve(value, **changes)
 
 
 def _require(part: object, what: str, *names: str) -> None:

@@ -16,7 +16,7 @@ from acceptor.builder import NeedsHandler, Ready, ServerBuilder
 from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
 from acceptor.core.access import allow_networks, deny_networks
-from acceptor.core.drain import DRAIN_TIMEOUT
+from acceptor.core.deadlines import Timeouts
 from acceptor.core.endpoint import Endpoint, TcpEndpoint, UdpEndpoint, parse_endpoint
 from acceptor.core.errors import AcceptorError
 from acceptor.core.reporting import LOGGER
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "--grace",
         metavar="SECONDS",
         type=float,
-        default=DRAIN_TIMEOUT,
+        default=Timeouts().drain,
         help="how long running requests may take to finish at the end (%(default)s)",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")

@@ -3,7 +3,31 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
+from acceptor.core.limits import Overflow
 from acceptor.transports.inet import SocketOption
+
+
+class LimitOptions(TypedDict, total=False):
+    """Keyword options of `limits`; `Limits` says what they mean and their defaults."""
+
+    max_connections: int | None
+    per_peer: int | None
+    overflow: Overflow
+    ipv6_prefix: int
+    descriptors_per_connection: int
+    raise_descriptor_limit: bool
+    strict: bool
+
+
+class TimeoutOptions(TypedDict, total=False):
+    """Keyword options of `timeouts`; `Timeouts` says what they mean and their defaults."""
+
+    handshake: float | None
+    first_data: float | None
+    idle: float | None
+    write: float | None
+    connection: float | None
+    drain: float | None
 
 
 class TcpOptions(TypedDict, total=False):

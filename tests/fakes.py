@@ -16,8 +16,11 @@ from acceptor import (
     NeedsHandler,
     Outcome,
     Phase,
+    Refusal,
     Server,
     ServerBuilder,
+    Timeouts,
+    Traffic,
     Transport,
     Workplace,
 )
@@ -124,10 +127,10 @@ class FakeIncoming(Incoming[str, IPv4Peer]):
     peer: IPv4Peer = PEER
     history: list[str] = attrs.field(factory=list)
 
-    def handshake(self, timeout: float) -> str:
+    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> str:
         return self.request
 
-    def outcome_of(self, error: BaseException) -> Outcome | None:
+    def outcome_of(self, error: BaseException | None) -> Outcome | None:
         return None
 
     def close(self, *, patient: bool) -> None:
@@ -137,6 +140,9 @@ class FakeIncoming(Incoming[str, IPv4Peer]):
         self.history.append("cut")
 
     def release(self) -> None:
+        self.history.append("released")
+
+    def refuse(self, how: Refusal) -> None:
         self.history.append("released")
 
 

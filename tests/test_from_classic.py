@@ -128,9 +128,7 @@ def test_from_classic_takes_over_verify_request_with_its_super_call(module: Any)
         Picky.allowed = ("127.0.0.1",)
         assert ask(server.address, b"hello\n") == b"hello\n"
 
-    assert [refused.reason for refused in recorder.of(Refused)] == [
-        "denied by Picky.verify_request"
-    ]
+    assert [refused.detail for refused in recorder.of(Refused)] == ["Picky.verify_request"]
 
 
 def test_from_classic_says_so_when_verify_request_looks_at_the_request() -> None:

@@ -3,12 +3,11 @@
 import contextlib
 import socket
 from collections.abc import Callable
-from types import TracebackType
+from types import EllipsisType, TracebackType
 from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from acceptor.core.drain import DRAIN_TIMEOUT
 from acceptor.core.errors import SelfWaitError, UnsupportedError
 from acceptor.core.lifecycle import Phase
 from acceptor.core.peers import Peer
@@ -27,8 +26,11 @@ class ClassicServerAdapter(Generic[RequestT_co, PeerT_co]):
 
     timeout: float | None = None
     """Seconds that `handle_request` waits before it calls `handle_timeout`; None is for ever."""
-    grace: float | None = DRAIN_TIMEOUT
-    """Seconds that `server_close` lets running requests finish; None is for ever."""
+    grace: float | EllipsisType | None = ...
+    """Seconds that `server_close` lets running requests finish; None is for ever.
+
+    As it stands, it is the server's own `Timeouts.drain`.
+    """
 
     def __init__(
         self, server: Server[RequestT_co, PeerT_co], bind_and_activate: bool = True

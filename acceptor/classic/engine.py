@@ -19,8 +19,10 @@ from typing import Any, Protocol
 import attrs
 
 from acceptor.core.accept_loop import OUT_OF_RESOURCES
+from acceptor.core.deadlines import Timeouts
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Incoming, Intake, Listener
+from acceptor.core.interfaces import Incoming, Intake, Listener, Traffic
+from acceptor.core.limits import Refusal
 
 
 class Hooks(Protocol):
@@ -46,11 +48,11 @@ class HookIncoming(Incoming[Any, Any]):
     request: Any
     peer: Any  # pyright: ignore[reportIncompatibleMethodOverride]
 
-    def handshake(self, timeout: float) -> Any:
+    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> Any:
         """Return the request; whoever wraps it in TLS does so in `get_request`."""
         return self.request
 
-    def outcome_of(self, error: BaseException) -> Outcome | None:
+    def outcome_of(self, error: BaseException | None) -> Outcome | None:
         """Return None: the classic rule is `handle_error` for every error."""
         return None
 
@@ -64,6 +66,10 @@ class HookIncoming(Incoming[Any, Any]):
     def release(self) -> None:
         """Call `close_request`."""
         self._server.close_request(self.request)
+
+    def refuse(self, how: Refusal) -> None:
+        """Call `shutdown_request`, the classic way."""
+        self._server.shutdown_request(self.request)
 
 
 @attrs.define(eq=False)
@@ -98,8 +104,9 @@ class HookListener(Listener[Any, Any]):
             return None
         return HookIncoming(self._server, request, client_address)
 
-    def retire(self) -> None:
+    def retire(self) -> int | None:
         """Do nothing: only `server_close` closes the port."""
+        return None
 
     def close(self) -> None:
         """Do nothing: the program closes its server."""
@@ -114,11 +121,26 @@ class HookIntake(Intake[Any, Any]):
 
     _server: Hooks
     _has_room: Callable[[], bool] | None
+    is_full: bool = False  # nobody has asked
     holds_one: bool = False  # never: `process_request` takes each, or fails
 
     def has_room(self) -> bool:
         """Say whether `max_children` allows one more."""
         return self._has_room is None or self._has_room()
+
+    def has_slot(self) -> bool:
+        """Say whether `max_children` allows one more."""
+        return self.has_room()
+
+    def note_full(self) -> None:
+        """Do nothing: nobody has asked."""
+
+    def note_room(self) -> None:
+        """Do nothing: nobody has asked."""
+
+    def cut_overdue(self) -> float | None:
+        """Return None: a classic request may last for ever."""
+        return None
 
     expect_room = has_room  # a child that ends wakes the loop by its descriptor
 

@@ -12,7 +12,7 @@ from acceptor.classic.engine import Hooks
 from acceptor.classic.loops import HookWorkplace
 from acceptor.concurrency.exit_watch import ExitWatch
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Job
+from acceptor.core.interfaces import Job, Traffic
 
 if sys.platform != "win32":
     from acceptor.concurrency.children import ForkDispatcher
@@ -49,7 +49,10 @@ class HookJob(Job):
         """Serve it in this process."""
         self.serve(patient=patient)
 
-    def release(self) -> None:
+    def count_into(self, traffic: Traffic, /) -> None:
+        """Do nothing: nobody counts."""
+
+    def release(self, worker: int) -> None:
         """Call `close_request`, and let go of the server: a child may live longer."""
         server, request = self._server, self._request
         del self._server, self._request
@@ -62,10 +65,6 @@ class HookJob(Job):
 
     def cut(self) -> None:
         """Do nothing: no request is cut."""
-
-    def runs_in(self, thread: int) -> bool:
-        """Say no: it runs in no thread of ours."""
-        return False
 
 
 @attrs.frozen

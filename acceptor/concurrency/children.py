@@ -22,9 +22,10 @@ from typing import Final, NoReturn
 import attrs
 
 from acceptor.concurrency.exit_watch import ExitWatch, best_exit_watch
+from acceptor.concurrency.shared_counts import SharedCounts
 from acceptor.core.errors import ForkWithThreadsWarning, ResourceError
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Dispatcher, Job, Workplace
+from acceptor.core.interfaces import Dispatcher, Job, Traffic, Workplace
 
 # A child's exit status says how the request ended. The ordinary ones are those of any program;
 # the others keep out of their way.
@@ -51,8 +52,8 @@ if sys.platform != "win32":
     class _Child:
         pid: int
         job: Job
+        counts: Traffic
         watch: int = -1  # descriptor, -1 if there is none
-        cut: bool = False
 
     @attrs.define(eq=False)
     class ForkDispatcher(Dispatcher):
@@ -72,6 +73,7 @@ if sys.platform != "win32":
         pids: set[int] = attrs.field(factory=set[int])
         """The children that have not been reaped."""
         _children: dict[int, _Child] = attrs.field(factory=dict, init=False, repr=False)
+        _shared: SharedCounts = attrs.field(factory=SharedCounts, init=False, repr=False)
         _warned: bool = attrs.field(default=False, init=False)
         _handlers: Sequence[object] = attrs.field(
             factory=lambda: [None] * len(_ALL_SIGNALS), init=False, repr=False
@@ -95,6 +97,8 @@ if sys.platform != "win32":
 
         def _fork(self, job: Job, watch: ExitWatch) -> None:
             handlers = self._handlers_in_python() if self._fresh_signals else ()
+            counts = self._shared.take()
+            job.count_into(counts)
             # In a new child these would run the parent's handler, and Ctrl-C, in either of the
             # two, would come before anyone is ready for it.
             held = (signal.SIGINT, *handlers) if self._fresh_signals else ()
@@ -105,12 +109,13 @@ if sys.platform != "win32":
                     pid = os.fork()
                 except BaseException as error:
                     watch.close()
+                    job.count_into(self._shared.give_back(counts))
                     if isinstance(error, OSError):
                         raise ResourceError(error.errno, error.strerror) from error
                     raise
                 if pid == 0:
                     self._live_as_child(job, watch, handlers)
-                self._mind(pid, job, watch)
+                self._mind(_Child(pid, job, counts), watch)
             finally:
                 pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -144,12 +149,12 @@ if sys.platform != "win32":
                 finally:
                     os._exit(status)  # whatever is raised, nothing else of ours may run
 
-        def _mind(self, pid: int, job: Job, watch: ExitWatch) -> None:
-            self.pids.add(pid)
-            child = self._children[pid] = _Child(pid, job)
-            job.release()
+        def _mind(self, child: _Child, watch: ExitWatch) -> None:
+            self.pids.add(child.pid)
+            self._children[child.pid] = child
+            child.job.release(child.pid)
             try:
-                child.watch = watch.in_parent(pid)
+                child.watch = watch.in_parent(child.pid)
             except OSError:  # it is reaped already, or a thread took the descriptor in reserve
                 self._look_at(child)
             else:
@@ -193,7 +198,7 @@ if sys.platform != "win32":
                 pid, status = child.pid, 0
             if pid == 0:
                 return False
-            self._forget(child, _outcome(child, status))
+            self._forget(child, _outcome(status))
             return True
 
         def _forget(self, child: _Child, outcome: Outcome) -> None:
@@ -202,6 +207,7 @@ if sys.platform != "win32":
             if self._children.pop(child.pid, None) is not None:
                 self.pids.discard(child.pid)
                 self._unwatch(child)
+                child.job.count_into(self._shared.give_back(child.counts))
                 child.job.end(outcome)
 
         def _unwatch(self, child: _Child) -> None:
@@ -225,7 +231,6 @@ if sys.platform != "win32":
             children = [child for child in list(self._children.values()) if child.job in jobs]
             for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, _KILL_PATIENCE)):
                 for child in children:
-                    child.cut = True
                     # Not reaped by us, so the pid is its own, unless somebody else has reaped it.
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(child.pid, number)
@@ -254,9 +259,7 @@ if sys.platform != "win32":
                 if not self._reap(child):
                     self._forget(child, Outcome.CUT)
 
-    def _outcome(child: _Child, status: int) -> Outcome:
-        if child.cut:
-            return Outcome.CUT
+    def _outcome(status: int) -> Outcome:
         if status == 0:
             return _FINISHED
         if os.WIFSIGNALED(status):

@@ -9,10 +9,10 @@ from typing import Any, Final, Generic
 import attrs
 from typing_extensions import TypeVar
 
-from acceptor.core.deadlines import Deadline
+from acceptor.core.deadlines import Clock, Deadline
 from acceptor.core.errors import ResourceError
 from acceptor.core.events import AcceptPaused, AcceptResumed
-from acceptor.core.interfaces import Incoming, Intake, Listener, LoopOrders
+from acceptor.core.interfaces import Incoming, Intake, Listener, LoopOrders, Queue
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
 
@@ -50,7 +50,9 @@ class Backoff:
     """The spell in which the machine is out of something."""
 
     _report: Reporter
+    clock: Clock = time.monotonic
     attempts: int = attrs.field(default=0, init=False)
+    _cause: OSError | None = attrs.field(default=None, init=False)
     _delay: float = attrs.field(default=FIRST_PAUSE, init=False)
     _since: float = attrs.field(default=0.0, init=False)
     _until: Deadline = attrs.field(factory=lambda: Deadline.after(0.0), init=False)
@@ -58,18 +60,20 @@ class Backoff:
     def begin(self, cause: OSError) -> None:
         """Wait before the next attempt, longer each time; the first of a spell is reported."""
         if not self.attempts:
-            self._since = time.monotonic()
+            self._since = self.clock()
+            self._cause = cause
             self._delay = FIRST_PAUSE
             self._report(AcceptPaused(cause=cause, delay=self._delay))
         self.attempts += 1
-        self._until = Deadline.after(self._delay)
+        self._until = Deadline.after(self._delay, self.clock)
         self._delay = min(self._delay * 2, LONGEST_PAUSE)
 
     def end(self) -> None:
         """Note that an attempt went well."""
-        elapsed = time.monotonic() - self._since
-        self._report(AcceptResumed(attempts=self.attempts, elapsed=elapsed))
-        self.attempts = 0
+        attempts, self.attempts = self.attempts, 0
+        cause, self._cause = self._cause, None
+        elapsed = self.clock() - self._since
+        self._report(AcceptResumed(cause=cause, attempts=attempts, elapsed=elapsed))
 
     def remaining(self) -> float:
         """Return the seconds until the next attempt."""
@@ -84,6 +88,7 @@ class Orders:
     """
 
     ending: bool = False  # leave the loop, keep the port
+    emptying: bool = False  # take the clients that wait already, then leave the loop
     paused: bool = False  # take no client for now
     hurried: bool = False  # let a drain wait no longer
 
@@ -104,6 +109,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         default=attrs.Factory(lambda self: Backoff(self._report), takes_self=True)
     )
     _retired: bool = attrs.field(default=False, init=False)
+    _left: int | None = attrs.field(default=None, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
     _ref: "weakref.ref[AcceptLoop[Any, Any, Any]]" = attrs.field(init=False, repr=False)
     _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -119,17 +125,32 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             Exception: The listener or the dispatcher is broken; not a client, not the handler.
         """
         single = 0
-        while not (self._orders.ending or self._retired):
-            if single:
+        orders = self._orders
+        while not (orders.ending or self._retired):
+            if orders.emptying:
+                if not self._take_waiting():
+                    self.retire()  # here and now: who comes later goes to the other sockets
+                    break
+            elif single:
                 single -= 1
                 self.turn(None, 1)
             elif self.turn(None, BURST) == 1:
                 single = SINGLE
 
+    def _take_waiting(self) -> bool:
+        """Take clients that wait already; False if there are no more."""
+        if not self.intake.has_room() or self.intake.holds_one or self._backoff.attempts:
+            self.turn(None, BURST)  # this waits for a slot, or a worker
+        elif not self.wait_for_client(0.0):
+            return False
+        else:
+            self.take_up_to(BURST)
+        return True
+
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds."""
-        deadline = Deadline.after(timeout)
-        while not (self._orders.ending or self._retired):
+        deadline = Deadline.after(timeout, self._backoff.clock)
+        while not (self._orders.ending or self._orders.emptying or self._retired):
             if self.turn(deadline.remaining(), 1):
                 return True
             if deadline.passed:
@@ -154,11 +175,23 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         elif self.intake.holds_one:
             self._take_held()
             return False
-        elif not self._orders.paused and self.intake.expect_room():
-            port = self.listener.fileno()
+        elif not self._orders.paused:
+            if self.intake.expect_room():
+                port = self.listener.fileno()
+            elif not self._retired:
+                self.intake.note_full()
         if self.waiter.port != port:
             with self._port_lock:  # the port is not closed meanwhile
                 self.waiter.turn_to(-1 if self._retired else port)
+        if port >= 0 and self.intake.is_full and self.intake.has_slot():
+            # One look without a wait. What it may have heard of is looked at before the next.
+            client = self.waiter.wait(0.0)
+            if not client:
+                self.intake.note_room()
+            return client
+        due = self.intake.cut_overdue()
+        if due is not None and (timeout is None or due < timeout):
+            timeout = due
         return self.waiter.wait(timeout)
 
     def _take_held(self) -> None:
@@ -209,9 +242,26 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             self._backoff.end()
         return incoming
 
-    def retire(self) -> None:
-        """Close the port for good: from here on no client is taken. May be repeated."""
+    @property
+    def shares_port(self) -> bool:
+        """Whether what waits at this port is lost with it, though others have the port, too."""
+        return isinstance(self.listener, Queue) and self.listener.shares_port
+
+    def waiting(self) -> int | None:
+        """Return how many clients wait to be taken; None if that is not known."""
+        if not isinstance(self.listener, Queue):
+            return None
+        with self._port_lock:  # the port is not closed meanwhile
+            return 0 if self._retired else self.listener.waiting()
+
+    def retire(self) -> int | None:
+        """Close the port for good: from here on no client is taken. May be repeated.
+
+        Returns how many waited in vain, None if that is not known.
+        """
         with self._port_lock:
+            if self._retired:
+                return self._left
             self._retired = True
             # So that the port is never closed, and its number used again, between the look at
             # the flag and the system call. Accepting does not wait, so this takes no time; with
@@ -219,7 +269,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             while self._accepting:
                 time.sleep(_GLANCE)
             self.waiter.turn_to(-1)  # while the number is still the port's
-            self.listener.retire()
+            self._left = self.listener.retire()
+            return self._left
 
     def close(self) -> None:
         """Let go of what is behind the port, listener and waiter."""

@@ -51,8 +51,20 @@ class HandshakeError(AcceptorError, ConnectionError):
     """A client did not get through the transport's handshake; concerns that client alone."""
 
 
+class DeadlineError(AcceptorError, TimeoutError):
+    """A client kept its connection waiting too long; the message says which limit it was."""
+
+
 class NoReturnAddressError(SystemRefusedError):
     """The datagram's sender has no address (an unbound Unix socket): it cannot be answered."""
+
+
+class DescriptorBudgetError(ListenError):
+    """The process may not open as many descriptors as its connections could need."""
+
+
+class DescriptorBudgetWarning(RuntimeWarning):
+    """The process may not open as many descriptors as its connections could need."""
 
 
 class ForkWithThreadsWarning(RuntimeWarning):

@@ -19,13 +19,50 @@ class Outcome(enum.Enum):
     LOST = "worker lost"
 
 
+class RequestState(enum.Enum):
+    """How far an accepted request has come."""
+
+    WAITING = "waits for a worker"
+    HANDSHAKE = "in its handshake"
+    HANDLING = "in its handler"
+    CLOSING = "being closed"
+
+
+class StopCause(enum.Enum):
+    """Why a server was closed."""
+
+    DRAIN = "drain() was called"
+    STOP = "stop() was called"
+    SIGNAL = "the program got a signal"
+    BLOCK_ENDED = "its with block ended"
+    BLOCK_RAISED = "its with block raised"
+    BROKEN = "its listener or strategy broke"
+    EXIT = "the interpreter exits"
+
+
+class RefusalReason(enum.Enum):
+    """Why a client was turned away."""
+
+    DENIED = "denied by the access policy"
+    POLICY_FAILED = "the access policy failed"
+    FULL = "no slot is free"
+    PEER_FULL = "too many from this peer"
+
+
 @attrs.frozen(kw_only=True)
 class DrainReport:
-    """How a drain or a stop ended."""
+    """How a drain or a stop ended.
 
-    finished: int  # requests that ended by themselves after the drain began
+    The two counts are those of the `Closed` events since `Draining`; a request that no means of
+    ours could end is among those that were cut, and its event comes when it ends.
+    """
+
+    finished: int  # requests that ended by themselves after the drain began, however they ended
     cut: int  # requests that were still running at the deadline
+    refused: int  # clients that were turned away after the drain began
+    left_in_backlog: int | None  # clients that were never taken; None where the system won't say
     elapsed: float  # seconds, from the call to the report
+    cause: StopCause
 
 
 @attrs.frozen(kw_only=True)
@@ -37,24 +74,35 @@ class Listening:
 
 @attrs.frozen(kw_only=True)
 class Accepted:
-    """A client was taken and allowed in."""
+    """A client was taken and allowed in; `id` counts them, from 1."""
 
+    id: int
     peer: object
 
 
 @attrs.frozen(kw_only=True)
 class Refused:
-    """An access policy denied a client; `error` is what the policy raised, if it did."""
+    """A client was taken and turned away; `error` is what the policy raised, if it did."""
 
     peer: object
-    reason: str
+    reason: RefusalReason
+    detail: str = ""  # which policy it was, or which limit
     error: BaseException | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Started:
+    """A worker has begun with the request; under the fork strategy, its child was forked."""
+
+    id: int
+    peer: object
 
 
 @attrs.frozen(kw_only=True)
 class HandshakeFailed:
     """A client did not get through the transport's handshake."""
 
+    id: int
     peer: object
     error: Exception
 
@@ -63,6 +111,7 @@ class HandshakeFailed:
 class HandlerFailed:
     """The handler raised; under the fork strategy this is told in the child."""
 
+    id: int
     peer: object
     error: BaseException
 
@@ -71,33 +120,60 @@ class HandlerFailed:
 class Closed:
     """An accepted request has ended; told once for each, in the server's own process."""
 
+    id: int
     peer: object
     outcome: Outcome
     elapsed: float  # seconds, from accept to close
+    received: int  # bytes that the handler read
+    sent: int  # bytes that the system took from the handler
 
 
 @attrs.frozen(kw_only=True)
 class AcceptPaused:
-    """The machine is out of something (descriptors, threads, …); once per spell."""
+    """No client is taken for now; once per spell.
 
-    cause: OSError
-    delay: float  # seconds until the next attempt
+    `cause` is what the machine is out of (descriptors, threads, …); None if `pause` was called.
+    """
+
+    cause: OSError | None
+    delay: float | None  # seconds until the next attempt; None until `resume` is called
 
 
 @attrs.frozen(kw_only=True)
 class AcceptResumed:
     """The spell that `AcceptPaused` told of is over."""
 
+    cause: OSError | None  # as told then
     attempts: int  # how often it was tried in vain
     elapsed: float  # seconds
 
 
 @attrs.frozen(kw_only=True)
+class Full:
+    """The last slot is taken, or a client came when it was; once per spell."""
+
+    limit: int
+    active: int  # requests that hold a slot
+
+
+@attrs.frozen(kw_only=True)
+class RoomAgain:
+    """The spell that `Full` told of is over: there is room, and no client waits for it."""
+
+    elapsed: float  # seconds
+    refused: int  # clients that were turned away meanwhile
+
+
+@attrs.frozen(kw_only=True)
 class Draining:
-    """The port is closed and the running requests have until the timeout."""
+    """A drain has begun: running requests have until the timeout.
+
+    The port is closed, or will be after `lame_duck` seconds.
+    """
 
     running: int
     timeout: float | None  # seconds
+    lame_duck: float = 0.0  # seconds
 
 
 @attrs.frozen(kw_only=True)
@@ -111,11 +187,14 @@ Event: TypeAlias = (
     Listening
     | Accepted
     | Refused
+    | Started
     | HandshakeFailed
     | HandlerFailed
     | Closed
     | AcceptPaused
     | AcceptResumed
+    | Full
+    | RoomAgain
     | Draining
     | Stopped
 )
@@ -125,12 +204,26 @@ Observer: TypeAlias = Callable[[Event], object]
 
 
 @attrs.frozen(kw_only=True)
+class LiveRequest:
+    """An accepted request that has not ended, as it was when asked for."""
+
+    id: int  # as in its events
+    peer: object
+    age: float  # seconds since it was accepted
+    state: RequestState
+    received: int  # bytes that the handler has read
+    sent: int  # bytes that the system has taken from it
+    worker: int | None  # identity of the thread that serves it, or pid of the child
+
+
+@attrs.frozen(kw_only=True)
 class Stats:
-    """A consistent snapshot of a server's counters; all but `active` only ever grow."""
+    """A consistent snapshot of a server's counters; all but `active` and `backlog` only grow."""
 
     accepted: int = 0  # clients taken and allowed in
-    refused: int = 0  # clients taken and denied by a policy
-    active: int = 0  # requests that run now
+    refused: int = 0  # clients taken and turned away
+    active: int = 0  # requests that hold a slot now
+    backlog: int | None = None  # clients that wait to be taken now; None where it is not known
     finished: int = 0
     failed: int = 0
     client_left: int = 0

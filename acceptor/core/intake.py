@@ -1,21 +1,26 @@
 """What stands behind a server's port: who may come in, and who serves it."""
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.access import AllowAll
-from acceptor.core.admission import Admission
+from acceptor.core.admission import Admission, Request
 from acceptor.core.errors import ResourceError, is_ctrl_c
-from acceptor.core.events import Outcome, Refused
+from acceptor.core.events import Full, Outcome, RefusalReason, Refused, RoomAgain
 from acceptor.core.interfaces import AccessPolicy, Dispatcher, Incoming, Intake
-from acceptor.core.job import ServeRequest, new_job
-from acceptor.core.reporting import Reporter
+from acceptor.core.job import ServeRequest, Service
+from acceptor.core.limits import Close, Refusal
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
+
+# How long after its time a request may take to notice by itself, with an error in its handler.
+NOTICE: Final = 1.0  # seconds
+
+_DENIAL: Final = Close()
 
 
 @attrs.define(eq=False)
@@ -25,10 +30,13 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     admission: Admission
     _dispatcher: Dispatcher
     _policy: AccessPolicy[PeerT]
-    _handle: Callable[[RequestT, PeerT], object]
-    _report: Reporter
+    _service: Service[RequestT, PeerT]
     holds_one: bool = attrs.field(default=False, init=False)
     """Whether a job still waits for a worker; a field, because each wait asks."""
+    is_full: bool = attrs.field(default=False, init=False)
+    """Whether a spell goes on in which there is no room for all who come."""
+    _full_since: float = attrs.field(default=0.0, init=False)
+    _refused_before: int = attrs.field(default=0, init=False)
     _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
     _lets_all_in: bool = attrs.field(init=False)
 
@@ -41,6 +49,10 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         self.has_room = self.admission.has_room
         self.expect_room = self.admission.expect_room
 
+    def has_slot(self) -> bool:
+        """Say whether one more client may be served now."""
+        return not self.admission.is_full()
+
     def take(self, incoming: Incoming[RequestT, PeerT], /) -> None:
         """Let a client in, or refuse it.
 
@@ -48,11 +60,16 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             ResourceError: There is no worker for it now; the job is held.
             Exception: The dispatcher is broken; the client is closed.
         """
+        admission = self.admission
         if not (self._lets_all_in or self._is_allowed(incoming)):
             return
-        job = new_job(incoming, self._handle, self._report, self.admission)
-        self.admission.enter(job)
-        if self._report.wants_every_request:
+        # Only asked where a full house or a greedy peer is turned away, and not left waiting.
+        if admission.may_turn_away and not self._fits(incoming):
+            return
+        service = self._service
+        job = ServeRequest(incoming, incoming.peer, service, admission.next_id, service.clock())
+        admission.enter(job)
+        if service.report.wants_every_request:
             job.tell_accepted()
         try:
             self._dispatcher.submit(job)
@@ -61,22 +78,58 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             raise
 
     def _is_allowed(self, incoming: Incoming[RequestT, PeerT]) -> bool:
-        error: BaseException | None = None
         try:
             if self._policy.allows(incoming.peer):
                 return True
-        except BaseException as raised:
-            error = raised
-        self._refuse(incoming, error)
-        if error is not None and is_ctrl_c(error):
-            raise error
+        except BaseException as error:
+            self._refuse(incoming, _DENIAL, RefusalReason.POLICY_FAILED, error=error)
+            if is_ctrl_c(error):
+                raise
+            return False
+        self._refuse(incoming, _DENIAL, RefusalReason.DENIED)
         return False
 
-    def _refuse(self, incoming: Incoming[RequestT, PeerT], error: BaseException | None) -> None:
-        reason = "the access policy failed" if error is not None else f"denied by {self._policy!r}"
+    def _fits(self, incoming: Incoming[RequestT, PeerT]) -> bool:
+        how = self.admission.limits.refusal
+        if self.admission.is_full():
+            self.note_full()
+            self._refuse(incoming, how, RefusalReason.FULL)
+            return False
+        if not self.admission.has_room_for(incoming.peer):
+            self._refuse(incoming, how, RefusalReason.PEER_FULL)
+            return False
+        return True
+
+    def _refuse(
+        self,
+        incoming: Incoming[RequestT, PeerT],
+        how: Refusal,
+        reason: RefusalReason,
+        error: BaseException | None = None,
+    ) -> None:
+        detail = {
+            RefusalReason.FULL: f"all {self.admission.limit} slots are taken",
+            RefusalReason.PEER_FULL: f"it has {self.admission.limits.per_peer} already",
+        }.get(reason, repr(self._policy))
         self.admission.refuse()
-        self._report(Refused(peer=incoming.peer, reason=reason, error=error))
-        incoming.release()  # at once: who may not come in is not waited for
+        self._service.report(Refused(peer=incoming.peer, reason=reason, detail=detail, error=error))
+        incoming.refuse(how)  # at once: who may not come in is not waited for
+
+    def note_full(self) -> None:
+        """Begin a spell in which there is no room for all who come, unless one goes on."""
+        if not self.is_full:
+            self.is_full = True
+            self._full_since = self._service.clock()
+            stats = self.admission.stats()
+            self._refused_before = stats.refused
+            self._service.report(Full(limit=self.admission.limit, active=stats.active))
+
+    def note_room(self) -> None:
+        """End the spell: there is room, and no client waits for it."""
+        self.is_full = False
+        elapsed = self._service.clock() - self._full_since
+        refused = self.admission.stats().refused - self._refused_before
+        self._service.report(RoomAgain(elapsed=elapsed, refused=refused))
 
     def take_held(self) -> None:
         """Hand the held job, if there is one, to the dispatcher once more.
@@ -104,15 +157,50 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             job.incoming.close(patient=False)
             job.end(Outcome.LOST)
 
+    def cut_overdue(self) -> float | None:
+        """Cut whose time is over and who has not noticed; return the seconds to the next."""
+        longest = self._service.timeouts.connection
+        # All have the same time, so the oldest is the first whose time is over.
+        if longest is None or (oldest := self.admission.oldest()) is None:
+            return None
+        now = self._service.clock()
+        left = oldest.since + longest + NOTICE - now
+        if left > 0:
+            return left
+        overdue = [
+            job
+            for job in self.admission.running()
+            if job.since + longest + NOTICE <= now
+            and self.admission.settle_now(job, Outcome.TIMED_OUT)
+        ]
+        self._end_now(overdue, 0.0)
+        return NOTICE  # one that cannot be ended at all stays the oldest
+
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""
-        jobs = self.admission.running()
-        held = self._let_go()
-        if held is not None:  # no worker ever had it, so none can end it
+        jobs = self.admission.claim(Outcome.CUT)
+        count = len(jobs)
+        self._end_now(jobs, timeout)
+        return count
+
+    def cut_one(self, id: int, timeout: float) -> bool:
+        """End one request, hard; False if it has ended, or is about to."""
+        for job in self.admission.running():
+            if job.id == id and self.admission.settle_now(job, Outcome.CUT):
+                if job is self._held:  # it will find itself cut as soon as it has a worker
+                    job.cut()
+                else:
+                    self._dispatcher.cut([job], timeout)
+                return True
+        return False
+
+    def _end_now(self, jobs: list[Request], timeout: float) -> None:
+        if self._held in jobs and (held := self._let_go()) is not None:
+            jobs.remove(held)  # no worker ever had it, so none can end it
             held.incoming.close(patient=False)
             held.end(Outcome.CUT)
-        self._dispatcher.cut([job for job in jobs if job is not held], timeout)
-        return len(jobs)
+        if jobs:
+            self._dispatcher.cut(jobs, timeout)
 
     def close(self) -> None:
         """Let go of the workers."""

@@ -2,14 +2,26 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
+from acceptor.core.deadlines import Timeouts
 from acceptor.core.events import Outcome
+from acceptor.core.limits import Refusal
 
 RequestT_co = TypeVar("RequestT_co", covariant=True)
 PeerT_co = TypeVar("PeerT_co", covariant=True)
 PeerT_contra = TypeVar("PeerT_contra", contravariant=True)
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
+
+
+class Traffic(Protocol):
+    """Two counts of bytes: received, sent. Other threads look at it, and the parent process."""
+
+    @abstractmethod
+    def __getitem__(self, index: Literal[0, 1], /) -> int: ...
+
+    @abstractmethod
+    def __setitem__(self, index: Literal[0, 1], count: int, /) -> None: ...
 
 
 class Incoming(Protocol[RequestT_co, PeerT_co]):
@@ -27,16 +39,22 @@ class Incoming(Protocol[RequestT_co, PeerT_co]):
         """Who is on the other side."""
 
     @abstractmethod
-    def handshake(self, timeout: float) -> RequestT_co:
-        """Make what the handler is given. Called once, in the worker.
+    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> RequestT_co:
+        """Make what the handler is given; it obeys the timeouts and counts its bytes.
+
+        Called once, in the worker.
 
         Raises:
-            Exception: The client did not get through within `timeout` seconds; it is closed.
+            Exception: The client did not get through within `timeouts.handshake`; it is closed.
         """
 
     @abstractmethod
-    def outcome_of(self, error: BaseException) -> Outcome | None:
-        """Return how the request ended if the error is the client's doing; None if it is not."""
+    def outcome_of(self, error: BaseException | None) -> Outcome | None:
+        """Return how the request ended if that was the client's doing; None if it was not.
+
+        `error` is what the handler raised, or None if it has returned: it may have caught what
+        the client caused.
+        """
 
     @abstractmethod
     def close(self, *, patient: bool) -> None:
@@ -53,6 +71,10 @@ class Incoming(Protocol[RequestT_co, PeerT_co]):
     @abstractmethod
     def release(self) -> None:
         """Let go of this process's copy silently; another process goes on with the client."""
+
+    @abstractmethod
+    def refuse(self, how: Refusal) -> None:
+        """Turn the client away, without ever waiting for it; instead of all of the above."""
 
 
 class Listener(Protocol[RequestT_co, PeerT_co]):
@@ -81,11 +103,11 @@ class Listener(Protocol[RequestT_co, PeerT_co]):
         """
 
     @abstractmethod
-    def retire(self) -> None:
+    def retire(self) -> int | None:
         """Close the port to new clients; running requests go on. May be repeated.
 
         Where running requests need the same socket to answer (datagrams), the port stays bound
-        until `close`.
+        until `close`. Returns how many clients still waited, None if that is not known.
         """
 
     @abstractmethod
@@ -95,6 +117,22 @@ class Listener(Protocol[RequestT_co, PeerT_co]):
     @abstractmethod
     def release(self) -> None:
         """Drop this process's copy of the port after a fork, unless requests answer through it."""
+
+
+@runtime_checkable
+class Queue(Protocol):
+    """What a listener may tell besides, where its system tells it: of the clients that wait."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def shares_port(self) -> bool:
+        """Whether others are bound to it as well, each with a queue of its own."""
+
+    @abstractmethod
+    def waiting(self) -> int | None:
+        """Return how many clients wait to be accepted; None if that is not known."""
 
 
 class Transport(Protocol[RequestT_co, PeerT_co]):
@@ -115,7 +153,8 @@ class Job(Protocol):
     """One accepted request on its way through handler and close; what a dispatcher runs.
 
     A dispatcher calls `run` in its worker. One whose workers are other processes calls `serve`
-    there, and here `release` at once and `end` when it knows the outcome.
+    there, and here `release` at once and `end` when it knows the outcome; before, it may have
+    the bytes counted in memory that both processes see.
     """
 
     __slots__ = ()
@@ -134,19 +173,22 @@ class Job(Protocol):
 
     @abstractmethod
     def end(self, outcome: Outcome) -> None:
-        """Tell how it ended and give the slot back; exactly once."""
+        """Tell how it ended and give the slot back; exactly once.
+
+        If it was cut, or its time was over, before it came to this, then it ended by that.
+        """
 
     @abstractmethod
     def cut(self) -> None:
         """Shut the client's connection from outside, so that the handler comes to an end."""
 
     @abstractmethod
-    def release(self) -> None:
-        """Let go of this process's copy of the client; a child serves it."""
+    def release(self, worker: int) -> None:
+        """Let go of this process's copy of the client; the child with this pid serves it."""
 
     @abstractmethod
-    def runs_in(self, thread: int) -> bool:
-        """Whether the thread with this identity is the one that serves it."""
+    def count_into(self, traffic: Traffic, /) -> None:
+        """Keep the count of its bytes there from now on."""
 
 
 class Workplace(Protocol):
@@ -186,7 +228,10 @@ class Dispatcher(Protocol):
 
     @abstractmethod
     def cut(self, jobs: Collection[Job], timeout: float) -> None:
-        """Make these jobs end now, however hard; may wait, up to `timeout` seconds."""
+        """Make these jobs end now, however hard; may wait, up to `timeout` seconds.
+
+        How they end is settled before. May be called from any thread.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -215,6 +260,8 @@ class Intake(Protocol[RequestT_contra, PeerT_contra]):
 
     holds_one: bool
     """Whether a client that was taken still waits for a worker."""
+    is_full: bool
+    """Whether a spell goes on that began with `note_full`."""
 
     @abstractmethod
     def has_room(self) -> bool:
@@ -223,6 +270,22 @@ class Intake(Protocol[RequestT_contra, PeerT_contra]):
     @abstractmethod
     def expect_room(self) -> bool:
         """Say whether one more may be taken; if not, whatever changes that ends the wait."""
+
+    @abstractmethod
+    def has_slot(self) -> bool:
+        """Say whether one more client may be served now; more may be taken, to turn them away."""
+
+    @abstractmethod
+    def note_full(self) -> None:
+        """Begin a spell without room, unless one goes on."""
+
+    @abstractmethod
+    def note_room(self) -> None:
+        """End the spell: there is room, and no client waits for it."""
+
+    @abstractmethod
+    def cut_overdue(self) -> float | None:
+        """Cut whose time is over; return the seconds until the next one's is, None if never."""
 
     @abstractmethod
     def take(self, incoming: Incoming[RequestT_contra, PeerT_contra], /) -> None:
@@ -252,6 +315,11 @@ class LoopOrders(Protocol):
     @abstractmethod
     def ending(self) -> bool:
         """Whether the loop is to be left; the port stays open."""
+
+    @property
+    @abstractmethod
+    def emptying(self) -> bool:
+        """Whether the loop is to be left as soon as no client waits any more."""
 
     @property
     @abstractmethod

@@ -13,16 +13,23 @@ from acceptor.core.events import (
     Closed,
     Draining,
     Event,
+    Full,
     HandlerFailed,
     HandshakeFailed,
     Listening,
     Observer,
     Outcome,
     Refused,
+    RoomAgain,
+    Started,
     Stopped,
 )
 
 LOGGER: Final = logging.getLogger("acceptor")
+ACCESS_LOGGER: Final = logging.getLogger("acceptor.access")
+
+# An observer that fails each time would write its traceback for each request of a busy server.
+MOST_FAILURES: Final = 10  # in a row
 
 
 def log_event(event: Event) -> None:
@@ -34,23 +41,39 @@ def log_event(event: Event) -> None:
     match event:
         case HandlerFailed(peer=peer, error=error):
             LOGGER.error("handler failed for %s", peer, exc_info=error)
-        case Refused(peer=peer, reason=reason, error=error):
-            level = logging.INFO if error is None else logging.ERROR
-            LOGGER.log(level, "refused %s: %s", peer, reason, exc_info=error)
+        case Accepted(id=number, peer=peer):
+            LOGGER.debug("accepted %s as %d", peer, number)
+        case Started(id=number, peer=peer):
+            LOGGER.debug("serving %s, %d", peer, number)
         case HandshakeFailed(peer=peer, error=error):
             LOGGER.info("handshake with %s failed: %s", peer, error)
-        case AcceptPaused(cause=cause, delay=delay):
-            LOGGER.warning("accepting is paused, next attempt in %.1f s: %s", delay, cause)
-        case AcceptResumed(attempts=attempts, elapsed=elapsed):
-            LOGGER.warning("accepting again after %d attempts in %.1f s", attempts, elapsed)
         case Closed(outcome=Outcome.LOST):
             LOGGER.error("the worker that served %s was killed", event.peer)
-        case Closed(peer=peer, outcome=outcome, elapsed=elapsed):
-            LOGGER.debug("closed %s after %.3f s: %s", peer, elapsed, outcome.value)
-        case Accepted(peer=peer):
-            LOGGER.debug("accepted %s", peer)
+        case Closed():
+            LOGGER.debug(*_in_words(event))
+        case Refused(peer=peer, reason=reason, detail=detail, error=error):
+            level = logging.INFO if error is None else logging.ERROR
+            LOGGER.log(level, "refused %s: %s (%s)", peer, reason.value, detail, exc_info=error)
+        case _:
+            _log_state(event)
+
+
+def _log_state(event: Event) -> None:
+    match event:
         case Listening(address=address):
             LOGGER.info("listening on %s", address)
+        case AcceptPaused(cause=None):
+            LOGGER.info("accepting is paused")
+        case AcceptPaused(cause=cause, delay=delay):
+            LOGGER.warning("accepting is paused, next attempt in %.1f s: %s", delay, cause)
+        case AcceptResumed(cause=None, elapsed=elapsed):
+            LOGGER.info("accepting again after %.1f s", elapsed)
+        case AcceptResumed(attempts=attempts, elapsed=elapsed):
+            LOGGER.warning("accepting again after %d attempts in %.1f s", attempts, elapsed)
+        case Full(limit=slots):
+            LOGGER.warning("full: all %d slots are taken", slots)
+        case RoomAgain(elapsed=elapsed, refused=refused):
+            LOGGER.warning("room again after %.1f s, %d clients refused", elapsed, refused)
         case Draining(running=running, timeout=timeout):
             limit = "no limit" if timeout is None else f"{timeout:.1f} s"
             LOGGER.info("draining: %d requests, %s", running, limit)
@@ -58,13 +81,29 @@ def log_event(event: Event) -> None:
             LOGGER.info("stopped: %d finished, %d cut", report.finished, report.cut)
 
 
+def access_log(event: Event) -> None:
+    """Write one line for each request that has ended to the `acceptor.access` logger, at info.
+
+    An observer, for those who want it: `.observe(access_log)`.
+    """
+    if isinstance(event, Closed):
+        ACCESS_LOGGER.info(*_in_words(event))
+
+
+def _in_words(event: Closed) -> tuple[object, ...]:
+    text = "closed %s, %d, after %.3f s: %s, %d bytes received, %d sent"
+    outcome = event.outcome.value
+    return text, event.peer, event.id, event.elapsed, outcome, event.received, event.sent
+
+
 @attrs.define(eq=False)
 class Reporter:
-    """Hands each event to every observer; one that raises is logged and never fatal."""
+    """Hands each event to every observer; one that raises is logged, and never fatal."""
 
     observers: tuple[Observer, ...] = ()
     wants_every_request: bool = attrs.field(default=True, init=False)
     """Whether anyone would read the events that each ordinary request causes."""
+    _failures: dict[Observer, int] = attrs.field(factory=dict, init=False, repr=False)
 
     def __call__(self, event: Event) -> None:
         """Tell one fact."""
@@ -74,7 +113,21 @@ class Reporter:
             except BaseException as error:
                 if is_ctrl_c(error):
                     raise
-                LOGGER.error("observer %r failed", observer, exc_info=error)
+                self._note_failure(observer, error)
+            else:
+                if self._failures:
+                    self._failures.pop(observer, None)
+
+    def _note_failure(self, observer: Observer, error: BaseException) -> None:
+        LOGGER.error("observer %r failed", observer, exc_info=error)
+        failures = self._failures[observer] = self._failures.get(observer, 0) + 1
+        if failures >= MOST_FAILURES and observer in self.observers:
+            self.observers = tuple(one for one in self.observers if one is not observer)
+            LOGGER.error(
+                "observer %r failed %d times in a row, it is told nothing any more",
+                observer,
+                failures,
+            )
 
     def look_who_listens(self) -> None:
         """Find out what is wanted, once for each serving and not for each request."""

@@ -9,15 +9,14 @@ import socket
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from types import FrameType
+from types import EllipsisType, FrameType
 from typing import Final, Protocol
 
 import attrs
 
 from acceptor.core.deadlines import Deadline, check_timeout
-from acceptor.core.drain import DRAIN_TIMEOUT
 from acceptor.core.errors import LifecycleError
-from acceptor.core.events import DrainReport
+from acceptor.core.events import DrainReport, StopCause
 
 # A signal's handler runs between two of these, if the system gave the signal to another thread.
 _SLICE: Final = 0.1  # seconds
@@ -43,6 +42,10 @@ class Runnable(Protocol):
         """Ask `serve_forever` to return."""
 
     @abstractmethod
+    def wind_down(self) -> None:
+        """Ask `serve_forever` to return as soon as a drain can follow."""
+
+    @abstractmethod
     def hurry(self) -> None:
         """Ask a drain to wait no longer."""
 
@@ -51,7 +54,9 @@ class Runnable(Protocol):
         """Return a socket on which a byte ends the server's wait; the caller closes it."""
 
     @abstractmethod
-    def drain(self, timeout: float | None) -> DrainReport:
+    def drain(
+        self, timeout: float | EllipsisType | None, *, lame_duck: float, cause: StopCause
+    ) -> DrainReport:
         """Close the port, wait for what runs, cut what is left."""
 
     @abstractmethod
@@ -61,7 +66,8 @@ class Runnable(Protocol):
 
 def run(
     *servers: Runnable,
-    grace: float | None = DRAIN_TIMEOUT,
+    grace: float | EllipsisType | None = ...,
+    lame_duck: float = 0.0,
     on_ready: Callable[[], object] | None = None,
 ) -> tuple[DrainReport, ...]:
     """Serve until SIGTERM or SIGINT, then drain all servers; a second signal stops them now.
@@ -72,6 +78,8 @@ def run(
     Args:
         servers: Built, and not serving yet.
         grace: Timeout of the drain in seconds, one for all; None waits for as long as it takes.
+            Without one each server has its own `Timeouts.drain`.
+        lame_duck: Seconds for which clients are still taken after the first signal.
         on_ready: Called once, when all of them listen and signals are handled.
 
     Raises:
@@ -79,13 +87,15 @@ def run(
         LifecycleError: Not called in the main thread, which alone may handle signals.
         Exception: What broke a server, once all have ended.
     """
-    check_timeout("grace", grace)
+    if grace is not ...:
+        check_timeout("grace", grace)
+    check_timeout("lame_duck", lame_duck)
     if threading.current_thread() is not threading.main_thread():
         raise LifecycleError(
             "cannot run outside the main thread, which alone may handle signals; "
             "call start() and drain()"
         )
-    program = _Program(servers, grace)
+    program = _Program(servers, grace, lame_duck)
     with program.helped(), program.handling_signals(), contextlib.ExitStack() as undo:
         undo.callback(program.stop_all)
         program.open_all()
@@ -105,7 +115,8 @@ class _Program:
     """Several servers under one set of signal handlers."""
 
     _servers: Sequence[Runnable]
-    _grace: float | None
+    _grace: float | EllipsisType | None
+    _lame_duck: float
     _signals: int = attrs.field(default=0, init=False)
     _deadline: Deadline | None = attrs.field(default=None, init=False)
     _helpers: int = attrs.field(default=0, init=False)  # changed by the main thread alone
@@ -129,16 +140,27 @@ class _Program:
         # locks to start one, `start_new_thread` does not, and starts the real one for us.
         self._signals += 1
         for server in self._servers:
-            server.shutdown() if self._signals == 1 else server.hurry()
+            if self._signals > 1:
+                server.hurry()
+            elif not self._lame_duck:
+                server.wind_down()
         work = self.drain_all if self._signals == 1 else self.stop_all
-        with contextlib.suppress(RuntimeError):  # no more threads: the flags must do
+        try:
             _thread.start_new_thread(self._start_helper, (work,))
             self._helpers += 1
+        except RuntimeError:
+            self._do_without_helper()
+
+    def _do_without_helper(self) -> None:
+        """Have the serving threads drain when they have left: there are no more threads."""
+        for server in self._servers:
+            server.shutdown()
 
     def _start_helper(self, work: Callable[[], object]) -> None:
         try:
             _start(functools.partial(self._help, work))
         except RuntimeError:
+            self._do_without_helper()
             self._helped.put(None)
 
     def _help(self, work: Callable[[], object]) -> None:
@@ -220,15 +242,20 @@ class _Program:
 
     def drain_all(self) -> tuple[DrainReport, ...]:
         """Drain all of them at the same time, under one deadline; return their reports."""
-        if self._deadline is None:
-            self._deadline = Deadline.after(self._grace)
-        timeout = self._deadline.remaining()
+        timeout = self._grace
+        lame_duck, cause = 0.0, StopCause.DRAIN
+        if self._signals:
+            lame_duck, cause = self._lame_duck, StopCause.SIGNAL
+        if not isinstance(timeout, EllipsisType):
+            if self._deadline is None:
+                self._deadline = Deadline.after(timeout)
+            timeout = self._deadline.remaining()
         reports: dict[Runnable, DrainReport] = {}
         failures: list[Exception] = []
 
         def drain(server: Runnable) -> None:
             try:
-                reports[server] = server.drain(timeout)
+                reports[server] = server.drain(timeout, lame_duck=lame_duck, cause=cause)
             except Exception as error:
                 failures.append(error)
 

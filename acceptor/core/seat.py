@@ -34,6 +34,11 @@ class Seat:
         """Say whether somebody asked that nothing be waited for any more."""
         return self._orders.hurried
 
+    def ask_to_empty(self) -> None:
+        """Ask the driver to take the clients that wait already, and then to leave."""
+        self._orders.paused = False
+        self._orders.emptying = True
+
     def promise(self) -> None:
         """Keep the seat for a thread that will `take` it; the caller holds `changed`."""
         self.driver = _PROMISED
@@ -55,5 +60,5 @@ class Seat:
                     break
                 # In slices: whoever is in a hurry may be a signal handler, which must not take
                 # the lock that a notification needs.
-                self.changed.wait(deadline.sooner(Deadline.after(_SLICE)).remaining())
+                self.changed.wait(deadline.at_most(_SLICE))
             return self.is_free

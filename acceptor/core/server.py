@@ -4,27 +4,38 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Generator
-from types import TracebackType
+from types import EllipsisType, TracebackType
 from typing import Generic, Self
 
 import attrs
 from typing_extensions import TypeVar
 
-from acceptor.core.accept_loop import AcceptLoop, Orders
-from acceptor.core.admission import Admission
-from acceptor.core.deadlines import Deadline, check_timeout
-from acceptor.core.drain import DRAIN_TIMEOUT, drain
+from acceptor.core.accept_loop import Orders
+from acceptor.core.at_exit import drain_at_exit
+from acceptor.core.deadlines import Deadline, Timeouts, check_timeout
+from acceptor.core.drain import CUT_PATIENCE, DrainPlan
+from acceptor.core.ending import Ending
 from acceptor.core.errors import LifecycleError, SelfWaitError
-from acceptor.core.events import DrainReport, Listening, Stats, Stopped
-from acceptor.core.intake import JobIntake, ServingLoop
-from acceptor.core.interfaces import AccessPolicy, Concurrency, Listener, RequestHandler, Transport
+from acceptor.core.events import (
+    AcceptPaused,
+    AcceptResumed,
+    DrainReport,
+    Listening,
+    LiveRequest,
+    Stats,
+    StopCause,
+)
+from acceptor.core.intake import ServingLoop
+from acceptor.core.interfaces import Listener
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
+from acceptor.core.limits import Limits
+from acceptor.core.opening import open_loop, serving
 from acceptor.core.peers import Peer
+from acceptor.core.plan import Plan
+from acceptor.core.recipe import Recipe
 from acceptor.core.reporting import LOGGER, Reporter
 from acceptor.core.runner import run
 from acceptor.core.seat import Seat
-from acceptor.core.waiting import Waiter
-from acceptor.core.workplace import AcceptThreadWorkplace
 
 RequestT_co = TypeVar("RequestT_co", covariant=True, default=object)
 PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer)
@@ -39,23 +50,25 @@ class Server(Generic[RequestT_co, PeerT_co]):
     of `serve_forever` in a signal handler. `shutdown` and `hurry` only ask and are safe anywhere.
     """
 
-    _transport: Transport[RequestT_co, PeerT_co]
-    _concurrency: Concurrency
-    _policy: AccessPolicy[PeerT_co]
-    _handler: "Callable[[RequestT_co, PeerT_co, Server[RequestT_co, PeerT_co]], object]"
-    _report: Reporter = attrs.field(converter=Reporter, repr=False)
+    _recipe: Recipe[RequestT_co, PeerT_co]
+    _limits: Limits = attrs.field(init=False)
+    _report: Reporter = attrs.field(init=False, repr=False)
     _lifecycle: Lifecycle = attrs.field(factory=Lifecycle, init=False)
     _orders: Orders = attrs.field(factory=Orders, init=False, repr=False)
     _seat: Seat = attrs.field(init=False, repr=False)
+    _ending: Ending = attrs.field(init=False, repr=False)
     _loop: ServingLoop[RequestT_co, PeerT_co] | None = attrs.field(
         default=None, init=False, repr=False
     )
     _failure: Exception | None = attrs.field(default=None, init=False, repr=False)
-    _closer: int | None = attrs.field(default=None, init=False, repr=False)  # thread that drains
-    _drained: DrainReport | None = attrs.field(default=None, init=False, repr=False)
+    _paused_at: float = attrs.field(default=0.0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        recipe = self._recipe
+        self._limits = recipe.limits
+        self._report = Reporter(recipe.observers)
         self._seat = Seat(self._orders)
+        self._ending = Ending(self._lifecycle, self._seat, self._report, recipe.clock, self.hurry)
 
     @property
     def phase(self) -> Phase:
@@ -83,12 +96,69 @@ class Server(Generic[RequestT_co, PeerT_co]):
     @property
     def handler(self) -> Callable[..., object]:
         """What is called for each request, with `(request, client_address, server)`."""
-        return self._handler
+        return self._recipe.handler
 
     @property
     def stats(self) -> Stats:
         """The counters as they stand now; all zero before the server listens."""
-        return Stats() if self._loop is None else self._loop.intake.admission.stats()
+        loop = self._loop
+        if loop is None:
+            return Stats()
+        return attrs.evolve(loop.intake.admission.stats(), backlog=loop.waiting())
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long the server waits for its clients, and for itself."""
+        return self._recipe.timeouts
+
+    @property
+    def limits(self) -> Limits:
+        """How many may come in; may be set while the server runs, who is in stays in."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        with self._seat.changed:
+            self._limits = limits
+            loop = self._loop
+        if loop is not None:
+            loop.intake.admission.change_limits(limits)
+            loop.waiter.wake()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the end has begun; handlers may ask, in threads and in forked children alike."""
+        return self._ending.has_begun
+
+    def connections(self) -> list[LiveRequest]:
+        """Return the requests that have not ended, the oldest first."""
+        loop = self._loop
+        if loop is None:
+            return []
+        now = self._recipe.clock()
+        return [
+            LiveRequest(
+                id=job.id,
+                peer=job.peer,
+                age=now - job.since,
+                state=job.state,
+                received=job.traffic[0],
+                sent=job.traffic[1],
+                worker=job.worker,
+            )
+            for job in loop.intake.admission.running()
+        ]
+
+    def close_connection(self, id: int) -> bool:
+        """End one of the requests that `connections` lists, as a drain cuts it.
+
+        Returns False if it has ended, or is about to.
+        """
+        return self._loop is not None and self._loop.intake.cut_one(id, CUT_PATIENCE)
+
+    def plan(self) -> Plan:
+        """Return what will be, before anything is bound; `str` has it in words."""
+        return Plan.of(attrs.evolve(self._recipe, limits=self._limits))
 
     def fileno(self) -> int:
         """Return the port's descriptor, readable when a client waits; -1 once it is closed.
@@ -113,27 +183,17 @@ class Server(Generic[RequestT_co, PeerT_co]):
         with self._seat.changed:
             if self.phase is not Phase.NEW:
                 raise refusal("listen", self.phase)
-            self._loop = self._open()
+            self._loop = open_loop(
+                attrs.evolve(self._recipe, limits=self._limits),
+                serving(self._recipe.handler, self),
+                self._report,
+                self._orders,
+                self._ask_to_end,
+            )
             self._lifecycle.advance(Phase.LISTENING, "listen")
+        drain_at_exit(self)
         self._report(Listening(address=self.address))
         return self
-
-    def _open(self) -> ServingLoop[RequestT_co, PeerT_co]:
-        with contextlib.ExitStack() as undo:
-            listener = self._transport.listen()
-            undo.callback(listener.close)
-            waiter = Waiter(self._ask_to_end)
-            undo.callback(waiter.close)
-            intake = JobIntake(
-                Admission(self._concurrency.limit, waiter.wake),
-                self._concurrency.start(AcceptThreadWorkplace(waiter)),
-                self._policy,
-                _serving(self._handler, self),
-                self._report,
-            )
-            loop = AcceptLoop(listener, waiter, intake, self._report, self._orders)
-            undo.pop_all()  # from here on the loop owns them
-            return loop
 
     def serve_forever(self) -> None:
         """Serve in this thread until `shutdown`, `drain` or `stop` is called elsewhere.
@@ -211,7 +271,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
                 LOGGER.error("the accept loop broke, the server stops", exc_info=error)
                 self._failure = error
             self._end()
-            self.stop()
+            self._refuse_to_wait_for_itself("stop")
+            self._close(0.0, 0.0, StopCause.BROKEN)
             if not keep_failure:
                 raise
         except BaseException:  # Ctrl-C is the program's business; the port stays open
@@ -222,22 +283,24 @@ class Server(Generic[RequestT_co, PeerT_co]):
 
     def _end(self) -> None:
         with self._seat.changed:
-            self._orders.ending = self._orders.paused = False
+            self._orders.ending = self._orders.paused = self._orders.emptying = False
             self._lifecycle.try_advance(Phase.LISTENING)
             if self.phase is Phase.CLOSED and self._loop is not None:
                 self._loop.close()  # the drain could not, with this thread still in the loop
             self._seat.leave()
 
-    def run(self, grace: float | None = DRAIN_TIMEOUT) -> DrainReport:
+    def run(
+        self, grace: float | EllipsisType | None = ..., *, lame_duck: float = 0.0
+    ) -> DrainReport:
         """Serve as a program does: the first SIGTERM or SIGINT drains, the second stops now.
 
-        Returns the drain's report; `shutdown`, too, leads to the drain. `grace` is the drain's
-        timeout in seconds. The signal handlers are there only during the call.
+        Returns the drain's report; `shutdown`, too, leads to the drain. `grace` and `lame_duck`
+        are those of `drain`, in seconds. The signal handlers are there only during the call.
 
         Raises:
             LifecycleError: Not called in the main thread, which alone may handle signals.
         """
-        return run(self, grace=grace)[0]
+        return run(self, grace=grace, lame_duck=lame_duck)[0]
 
     def shutdown(self) -> None:
         """Ask `serve_forever` to return, or the next one if none runs; the port stays open.
@@ -249,6 +312,18 @@ class Server(Generic[RequestT_co, PeerT_co]):
             self._ask_to_end()
         else:
             self._loop.waiter.ask_to_end()
+
+    def wind_down(self) -> None:
+        """Ask the loop to end as the first step of a drain, which must follow; safe anywhere.
+
+        At a port that other processes share, it first takes the clients who wait already.
+        """
+        loop = self._loop
+        if loop is not None and loop.shares_port:
+            self._orders.emptying = True
+            loop.waiter.wake()
+        else:
+            self.shutdown()
 
     def _ask_to_end(self) -> None:
         self._orders.ending = True
@@ -281,7 +356,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
         with self._seat.changed:
             self._lifecycle.advance(Phase.PAUSED, "pause", only_from=Phase.SERVING)
             self._orders.paused = True
+            self._paused_at = self._recipe.clock()
         self._opened("pause").waiter.wake()
+        self._report(AcceptPaused(cause=None, delay=None))
 
     def resume(self) -> None:
         """Take clients again.
@@ -292,7 +369,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
         with self._seat.changed:
             self._lifecycle.advance(Phase.SERVING, "resume", only_from=Phase.PAUSED)
             self._orders.paused = False
+            elapsed = self._recipe.clock() - self._paused_at
         self._opened("resume").waiter.wake()
+        self._report(AcceptResumed(cause=None, attempts=0, elapsed=elapsed))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nobody serves any more; return False if `timeout` seconds pass before.
@@ -309,35 +388,50 @@ class Server(Generic[RequestT_co, PeerT_co]):
         self._raise_failure()
         return over
 
-    def drain(self, timeout: float | None = DRAIN_TIMEOUT) -> DrainReport:
+    def drain(
+        self,
+        timeout: float | EllipsisType | None = ...,
+        *,
+        lame_duck: float = 0.0,
+        cause: StopCause = StopCause.DRAIN,
+    ) -> DrainReport:
         """Close the port, let running requests finish until the timeout, cut what is left.
 
-        New clients are refused from the first moment on. `timeout` is in seconds, None waits for
-        as long as it takes. A second call, from another thread, waits for the same report; the
-        shorter timeout wins. On a server that is closed it returns the report once more.
+        New clients are refused from the first moment on. A second call, from another thread,
+        waits for the same report; the shorter timeout wins. On a server that is closed it returns
+        the report once more.
+
+        Args:
+            timeout: Seconds from the closing of the port; None waits for as long as it takes.
+                Without one it is `Timeouts.drain`.
+            lame_duck: Seconds for which clients are still taken while `phase` and `is_draining`
+                say already that the end is near: for load balancers that ask for it.
+            cause: What the report will say.
 
         Raises:
             SelfWaitError: Called by the serving thread or a handler.
             Exception: What ended a loop begun with `start`; the server has closed all the same.
         """
-        check_timeout("timeout", timeout)
+        seconds = self.timeouts.drain if isinstance(timeout, EllipsisType) else timeout
+        check_timeout("timeout", seconds)
+        check_timeout("lame_duck", lame_duck)
         self._refuse_to_wait_for_itself("drain")
-        report = self._close(timeout)
+        report = self._close(seconds, lame_duck, cause)
         self._raise_failure()
         return report
 
-    def stop(self) -> DrainReport:
+    def stop(self, *, cause: StopCause = StopCause.STOP) -> DrainReport:
         """Close the port, cut what runs, return the report: a drain with no patience.
 
         Raises:
             SelfWaitError: Called by the serving thread or a handler.
         """
         self._refuse_to_wait_for_itself("stop")
-        return self._close(0.0)
+        return self._close(0.0, 0.0, cause)
 
     def _refuse_to_wait_for_itself(self, act: str) -> None:
         me = threading.get_ident()
-        waited_for = me in (self._seat.driver, self._closer)
+        waited_for = me in (self._seat.driver, self._ending.closer)
         if waited_for or (self._loop and self._loop.intake.admission.runs_in(me)):
             raise SelfWaitError(
                 f"cannot {act} here: the calling thread is one that would be waited for; "
@@ -350,38 +444,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
         if failure is not None:
             raise failure
 
-    def _close(self, timeout: float | None) -> DrainReport:
-        before = self.stats  # taken first, so that none which ends meanwhile goes unreported
-        with self._seat.changed:
-            self._lifecycle.try_advance(Phase.DRAINING)
-            self._await_other_closer(timeout)
-            if self._drained is not None:
-                return self._drained
-            self._closer = threading.get_ident()
-        report = DrainReport(finished=0, cut=0, elapsed=0.0)
-        try:
-            if self._loop is not None:
-                report = drain(self._loop, self._seat, self._report, before, timeout)
-        except BaseException:  # Ctrl-C, most likely: the next call goes on with it
-            with self._seat.changed:
-                self._closer = None
-                self._seat.changed.notify_all()
-            raise
-        with self._seat.changed:
-            self._lifecycle.advance(Phase.CLOSED, "close")
-            if self._loop is not None and self._seat.is_free:
-                self._loop.close()
-            self._closer = None
-            self._drained = report
-            self._seat.changed.notify_all()
-        self._report(Stopped(report=report))
-        return report
-
-    def _await_other_closer(self, timeout: float | None) -> None:
-        seconds = Deadline.after(timeout).remaining()
-        if not self._seat.changed.wait_for(lambda: self._closer is None, seconds):
-            self.hurry()
-            self._seat.changed.wait_for(lambda: self._closer is None)
+    def _close(self, timeout: float | None, lame_duck: float, cause: StopCause) -> DrainReport:
+        plan = DrainPlan(timeout=timeout, lame_duck=lame_duck, cause=cause)
+        return self._ending.run(lambda: self._loop, plan)
 
     def __enter__(self) -> Self:
         """Listen, unless it does already."""
@@ -396,28 +461,6 @@ class Server(Generic[RequestT_co, PeerT_co]):
     ) -> None:
         """Drain with the default timeout; stop at once if the block raised."""
         if error is None:
-            self.drain()
+            self.drain(cause=StopCause.BLOCK_ENDED)
         else:
-            self.stop()
-
-
-RequestT = TypeVar("RequestT")
-PeerT = TypeVar("PeerT")
-
-
-def _serving(
-    handler: Callable[[RequestT, PeerT, Server[RequestT, PeerT]], object],
-    server: Server[RequestT, PeerT],
-) -> Callable[[RequestT, PeerT], None]:
-    # A closure, because one Python function calls another in half the time of a partial.
-    def serve(request: RequestT, peer: PeerT) -> None:
-        """Call the handler; if it returns one of ours, run its life."""
-        made = handler(request, peer, server)
-        if isinstance(made, RequestHandler):
-            made.setup()
-            try:
-                made.handle()
-            finally:
-                made.finish()
-
-    return serve
+            self.stop(cause=StopCause.BLOCK_RAISED)

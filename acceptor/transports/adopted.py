@@ -119,5 +119,6 @@ class AdoptedDatagramTransport(Transport[Datagram, Peer]):
         with naming(f"the given socket {self.source!r}"), _taken(self.source) as sock:
             if sock.family == AF_UNIX:
                 address = UnixPeer(unix_path(sock.getsockname()))
-                return unix_datagram_listener(sock, address, self.max_datagram_size, None)
-            return udp_listener(sock, self.max_datagram_size)
+                most = self.max_datagram_size
+                return unix_datagram_listener(sock, address, most, None, is_shared=True)
+            return udp_listener(sock, self.max_datagram_size, is_shared=True)

@@ -10,9 +10,11 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 
 from acceptor.core.datagram import Datagram
+from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import NoReturnAddressError
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Incoming, Listener
+from acceptor.core.interfaces import Incoming, Listener, Queue, Traffic
+from acceptor.core.limits import Refusal, Reply
 from acceptor.core.peers import Peer, UnixPeer
 
 PeerT = TypeVar("PeerT", bound=Peer)
@@ -35,6 +37,9 @@ _NOT_FROM_THERE: Final = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENE
 SEND_SECONDS: Final = 1.0
 _SEND_PAUSE: Final = 0.005  # seconds between two attempts
 
+# A flood may come in as fast as it is thrown away.
+_MOST_THROWN_AWAY: Final = 100_000
+
 MAX_DATAGRAM_SIZE: Final = 65_535  # nothing longer fits into UDP's length field; RFC 768
 
 _NO_NAME: Final = (
@@ -52,12 +57,16 @@ class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[re
 
     sockaddr: Any = attrs.field(default=None, repr=False)
     """The sender as the system told it: where an answer goes, without any translation."""
+    traffic: Traffic | None = attrs.field(default=None, repr=False)
+    """Where the bytes of its answers are counted."""
 
-    def handshake(self, timeout: float) -> Datagram:
-        """Return the datagram: there is nothing to negotiate."""
+    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> Datagram:
+        """Return the datagram: there is nothing to negotiate, and nothing to wait for."""
+        traffic[0] = len(self.payload)
+        self.traffic = traffic
         return self
 
-    def outcome_of(self, error: BaseException) -> Outcome | None:
+    def outcome_of(self, error: BaseException | None) -> Outcome | None:
         """Return None: no error of a handler is the doing of a datagram's sender."""
         return None
 
@@ -70,9 +79,17 @@ class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[re
     def release(self) -> None:
         """Nothing to release."""
 
+    def refuse(self, how: Refusal) -> None:
+        """Drop it, or answer with one datagram if the system takes that at once."""
+        if isinstance(how, Reply) and self.sockaddr:
+            try:
+                self._send(self, how.payload)
+            except OSError:  # a reply too long for one datagram, say; nobody else is concerned
+                pass
+
 
 @attrs.define(eq=False)
-class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
+class DatagramListener(Listener[Datagram, PeerT], Queue, Generic[PeerT]):
     """A bound datagram socket of any family; used for receiving and, by every job, for sending."""
 
     _socket: socket.socket
@@ -84,6 +101,7 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
     # What must go with an answer that shall leave from one of our addresses.
     _leaving_from: Callable[[str], Ancillary] = attrs.field(default=lambda local_host: [])
     _forget: Callable[[], object] = attrs.field(default=lambda: None, alias="forget")
+    _is_shared: bool = attrs.field(default=False, alias="is_shared")
     _retired: bool = attrs.field(default=False, init=False)
     _room: int = attrs.field(init=False)
 
@@ -97,6 +115,14 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
     def socket(self) -> socket.socket:
         """The bound socket, to look at."""
         return self._socket
+
+    @property
+    def shares_port(self) -> bool:
+        """Whether the port may have more sockets, each with a queue of its own."""
+        option = getattr(socket, "SO_REUSEPORT", None)
+        if option is None or self._socket.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
+        return self.fileno() >= 0 and bool(self._socket.getsockopt(socket.SOL_SOCKET, option))
 
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 once no more datagrams are taken."""
@@ -131,9 +157,16 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
         datagram.local_host = local
         datagram._send = self._answer
         datagram.sockaddr = sockaddr
+        datagram.traffic = None
         return datagram
 
     def _answer(self, datagram: ReceivedDatagram, payload: bytes) -> bool:
+        taken = self._send_back(datagram, payload)
+        if taken and datagram.traffic is not None:
+            datagram.traffic[1] += len(payload)
+        return taken
+
+    def _send_back(self, datagram: ReceivedDatagram, payload: bytes) -> bool:
         local, sockaddr = datagram.local_host, datagram.sockaddr
         if not sockaddr:
             raise NoReturnAddressError(errno.EDESTADDRREQ, _NO_NAME)
@@ -146,6 +179,8 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
                 else:
                     self._socket.sendto(payload, sockaddr)
             except BlockingIOError:
+                if datagram.traffic is None:  # it is refused, in the accept thread
+                    return False
                 until = until or time.monotonic() + SEND_SECONDS
                 if not self._wait_for_room(until - time.monotonic()):
                     return False
@@ -167,9 +202,34 @@ class DatagramListener(Listener[Datagram, PeerT], Generic[PeerT]):
         time.sleep(min(seconds, _SEND_PAUSE))
         return True
 
-    def retire(self) -> None:
-        """Take no more datagrams; the socket stays open for the answers."""
+    def waiting(self) -> int | None:
+        """Return None: systems tell of bytes that wait, and not of datagrams."""
+        return None
+
+    def retire(self) -> int | None:
+        """Take no more datagrams; the socket stays open for the answers.
+
+        Those that wait are thrown away and counted, unless the socket is another program's, too.
+        """
+        left = 0 if self._retired else self._throw_away()
         self._retired = True
+        return left
+
+    def _throw_away(self) -> int | None:
+        if self._is_shared:
+            return None
+        try:
+            for count in range(_MOST_THROWN_AWAY):
+                try:
+                    self._socket.recv(1)
+                except BlockingIOError:
+                    return count
+                except OSError as error:  # it was longer, or an answer did not arrive: no matter
+                    if error.errno not in _UNDELIVERABLE and sys.platform != "win32":
+                        raise
+        except OSError:
+            pass
+        return None
 
     def close(self) -> None:
         """Remove what was made for the socket, then close it."""

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import select
 import socket
+import struct
 import sys
 import threading
 import time
@@ -12,8 +13,13 @@ from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
+from acceptor.core.deadlines import Timeouts
+from acceptor.core.errors import DeadlineError
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Incoming, Listener
+from acceptor.core.interfaces import Incoming, Listener, Queue, Traffic
+from acceptor.core.limits import Refusal, Reply, Reset
+from acceptor.transports.backlog import clients_waiting
+from acceptor.transports.served import ServedSocket
 
 PeerT = TypeVar("PeerT")
 
@@ -39,7 +45,12 @@ _MSG_DONTWAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has no
 # Whoever cuts holds it; whoever closes needs it only if that happens at the same time.
 _CUTTING: Final = threading.Lock()
 
+# Closing obeys no deadline but its own, so these are the methods in C.
 _close: Final = socket.SocketType.close
+_recv_into: Final = socket.SocketType.recv_into
+_settimeout: Final = socket.SocketType.settimeout
+
+_RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 # Where all threads throw what nobody will read; its content means nothing.
 _TRASH: Final = bytearray(2**16)
@@ -49,19 +60,24 @@ _TRASH: Final = bytearray(2**16)
 class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
     """One accepted connection; what the handler is given is its socket."""
 
-    _socket: socket.socket
+    _socket: ServedSocket
     peer: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
     _closed: bool = attrs.field(default=False, init=False)
     _cutting: bool = attrs.field(default=False, init=False)
 
-    def handshake(self, timeout: float) -> socket.socket:
+    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> socket.socket:
         """Return the socket: there is nothing to negotiate."""
+        self._socket.begin(timeouts, traffic)
         return self._socket
 
-    def outcome_of(self, error: BaseException) -> Outcome | None:
-        """Return how it ended if the client hung up or kept the socket's own timeout waiting."""
+    def outcome_of(self, error: BaseException | None) -> Outcome | None:
+        """Return how it ended if the client hung up, or kept us waiting for longer than it may."""
+        if error is None:  # handlers of HTTP catch a timeout and return
+            return Outcome.TIMED_OUT if self._socket.has_stalled else None
         if isinstance(error, _HANG_UPS) and self._is_dead():
             return Outcome.CLIENT_LEFT
+        if isinstance(error, DeadlineError):
+            return Outcome.TIMED_OUT
         # Other timeouts a handler may run into carry an errno or another text, or none.
         if isinstance(error, TimeoutError) and error.args == ("timed out",):
             return Outcome.TIMED_OUT if self._socket.gettimeout() is not None else None
@@ -89,7 +105,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
             if (
                 patient
                 or not (_MSG_DONTWAIT and sock.gettimeout() is None)
-                or sock.recv_into(_TRASH, 0, _MSG_DONTWAIT) > 0
+                or _recv_into(sock, _TRASH, 0, _MSG_DONTWAIT) > 0
             ):
                 self._read_the_rest(patient)
         except OSError:  # nothing is here; or reset, or closed by the handler
@@ -101,8 +117,8 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         until = time.monotonic() + LINGER_SECONDS
         try:
             while left > 0 and (seconds := until - time.monotonic()) > 0:
-                self._socket.settimeout(seconds if patient else 0.0)
-                count = self._socket.recv_into(_TRASH)
+                _settimeout(self._socket, seconds if patient else 0.0)
+                count = _recv_into(self._socket, _TRASH)
                 if count == 0:
                     break
                 left -= count
@@ -129,9 +145,22 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         except OSError:  # the handler has closed the number; it is closed all the same
             pass
 
+    def refuse(self, how: Refusal) -> None:
+        """Close, or send a few bytes first if the system takes them at once, or reset."""
+        try:
+            if isinstance(how, Reset):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            elif isinstance(how, Reply):
+                _settimeout(self._socket, 0.0)
+                socket.SocketType.send(self._socket, how.payload)
+                self.close(patient=False)
+        except OSError:  # gone, or it has no room for the reply
+            pass
+        self.release()
+
 
 @attrs.define(eq=False)
-class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
+class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
     """A listening stream socket of any family.
 
     Owns the socket, and through `_forget` what else was made for it (a file in the file system).
@@ -155,9 +184,21 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
         """The listening socket, to look at."""
         return self._socket
 
+    @property
+    def shares_port(self) -> bool:
+        """Whether the port may have more sockets, each with a queue of its own."""
+        option = getattr(socket, "SO_REUSEPORT", None)
+        if option is None or self._socket.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
+        return self.fileno() >= 0 and bool(self._socket.getsockopt(socket.SOL_SOCKET, option))
+
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 once it is closed."""
         return self._socket.fileno()
+
+    def waiting(self) -> int | None:
+        """Return how many connections wait to be accepted, if the system tells."""
+        return clients_waiting(self._socket) if self.fileno() >= 0 else 0
 
     def accept(self) -> StreamIncoming[PeerT] | None:
         """Take the next connection; None if there is none or the client has left already."""
@@ -171,7 +212,7 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
             if error.errno in _CLIENT_GONE:
                 return None
             raise
-        client = socket.socket(self._family, socket.SOCK_STREAM, self._proto, fileno=fd)
+        client = ServedSocket(self._family, socket.SOCK_STREAM, self._proto, fd)
         try:
             if sys.platform != "linux":
                 client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK
@@ -180,9 +221,11 @@ class StreamListener(Listener[socket.socket, PeerT], Generic[PeerT]):
             client.close()
             return None
 
-    def retire(self) -> None:
+    def retire(self) -> int | None:
         """Close the port: new clients are refused by the system, those taken are not touched."""
+        left = self.waiting()
         self.close()
+        return left
 
     def close(self) -> None:
         """Remove what was made for the socket, then close it."""

@@ -91,7 +91,9 @@ class UdpTransport(Transport[Datagram, InetPeer]):
 _ipv4_peer: Final = functools.partial(tuple.__new__, IPv4Peer)
 
 
-def udp_listener(sock: socket.socket, max_datagram_size: int) -> DatagramListener[InetPeer]:
+def udp_listener(
+    sock: socket.socket, max_datagram_size: int, *, is_shared: bool = False
+) -> DatagramListener[InetPeer]:
     """Make a listener of a bound UDP socket, which it then owns."""
     address = inet_peer(sock.getsockname())
     wildcard = ipaddress.ip_address(address.host.partition("%")[0]).is_unspecified
@@ -103,6 +105,7 @@ def udp_listener(sock: socket.socket, max_datagram_size: int) -> DatagramListene
         _ask_for_local_address(sock) if wildcard else 0,
         _local_host,
         _from_ipv4 if sock.family == socket.AF_INET else _from_ipv6,
+        is_shared=is_shared,
     )
 
 

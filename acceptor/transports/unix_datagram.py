@@ -73,7 +73,12 @@ class UnixDatagramTransport(Transport[Datagram, UnixPeer]):
 
 
 def unix_datagram_listener(
-    sock: socket.socket, address: UnixPeer, max_datagram_size: int, owned: OwnedFile | None
+    sock: socket.socket,
+    address: UnixPeer,
+    max_datagram_size: int,
+    owned: OwnedFile | None,
+    *,
+    is_shared: bool = False,
 ) -> DatagramListener[UnixPeer]:
     """Make a listener of a bound Unix datagram socket, which it then owns."""
     return DatagramListener(
@@ -82,6 +87,7 @@ def unix_datagram_listener(
         max_datagram_size,
         _peer,
         forget=owned.remove if owned else lambda: None,
+        is_shared=is_shared,
     )
 
 

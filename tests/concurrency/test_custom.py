@@ -16,10 +16,13 @@ from acceptor import (
     InetPeer,
     IPv4Peer,
     Outcome,
+    Refusal,
     Server,
     ServerBuilder,
     TcpEndpoint,
     TcpTransport,
+    Timeouts,
+    Traffic,
 )
 from tests.fakes import greet
 from tests.support import PATIENCE, Recorder, ask, connect, read_all, serving
@@ -41,15 +44,15 @@ class ClubIncoming:
     peer: InetPeer
     closed: threading.Event = attrs.field(factory=threading.Event)
 
-    def handshake(self, timeout: float) -> Members:
-        self.connection.settimeout(min(timeout, PATIENCE))
+    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> Members:
+        self.connection.settimeout(min(timeouts.handshake or PATIENCE, PATIENCE))
         with self.connection.makefile("rb") as lines:
             name = lines.readline().decode().strip()
         if not name:
             raise HandshakeError("no name, no entry")
         return Members(name, self.connection)
 
-    def outcome_of(self, error: BaseException) -> Outcome | None:
+    def outcome_of(self, error: BaseException | None) -> Outcome | None:
         return Outcome.CLIENT_LEFT if isinstance(error, EOFError) else None
 
     def close(self, *, patient: bool) -> None:
@@ -60,6 +63,9 @@ class ClubIncoming:
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
+        self.connection.close()
+
+    def refuse(self, how: Refusal) -> None:
         self.connection.close()
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import attrs
 
-from acceptor.core.accept_loop import AcceptLoop, Orders
+from acceptor.core.accept_loop import AcceptLoop, Backoff, Orders
 from acceptor.core.admission import Admission
+from acceptor.core.deadlines import Timeouts
 from acceptor.core.intake import JobIntake, ServingLoop
 from acceptor.core.interfaces import AccessPolicy
+from acceptor.core.job import Service
 from acceptor.core.polling import READABLE, Poller
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
@@ -72,11 +74,16 @@ class Bench:
         self.poller = ClockPoller(self.clock, self.listener.fileno(), self.end)
         self.waiter = Waiter(self.end, self.poller)
         self.admission = Admission(self.dispatcher.limit, self.waiter.wake)
+        now = self.clock.monotonic
         report = Reporter((self.recorder,))
-        intake: JobIntake[str, Any] = JobIntake(
-            self.admission, self.dispatcher, self.policy, lambda request, peer: None, report
+        service = Service(
+            lambda request, peer: None, report, self.admission, Timeouts(connection=None), now
         )
-        self.loop = AcceptLoop(self.listener, self.waiter, intake, report, self.orders)
+        intake: JobIntake[str, Any] = JobIntake(
+            self.admission, self.dispatcher, self.policy, service
+        )
+        backoff = Backoff(report, now)
+        self.loop = AcceptLoop(self.listener, self.waiter, intake, report, self.orders, backoff)
 
     def end(self) -> None:
         self.orders.ending = True

@@ -2,7 +2,6 @@
 
 import errno
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +11,13 @@ from acceptor import (
     AcceptPaused,
     AcceptResumed,
     Closed,
+    Full,
     Outcome,
     Refused,
     ResourceError,
+    Started,
     Stats,
 )
-from acceptor.core import accept_loop, deadlines
 from acceptor.core.accept_loop import SINGLE
 from acceptor.core.access import AllowAll, as_policy
 from acceptor.core.interfaces import AccessPolicy
@@ -28,11 +28,8 @@ OUT_OF = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (accept_loop, deadlines):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -193,7 +190,8 @@ def test_accept_loop_keeps_an_accepted_client_until_there_is_a_worker(
     assert first.history == second.history == ["closed"]
     assert bench.admission.stats() == Stats(accepted=2, finished=2)
     kinds = [type(event) for event in bench.recorder.events]
-    assert kinds == [Accepted, AcceptPaused, AcceptResumed, Accepted, Closed, Closed]
+    ended = [Started, Closed] * 2
+    assert kinds == [Accepted, AcceptPaused, AcceptResumed, Accepted, Full, *ended]
     assert bench.recorder.of(AcceptPaused)[0].cause is refusal
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from acceptor import Job, Outcome, Stats
+from acceptor import Job, Outcome, RequestState, Stats, Traffic
 from acceptor.core.admission import Admission
 
 
@@ -19,13 +19,24 @@ class IdleJob(Job):
     def run(self, *, patient: bool) -> None: ...
     def end(self, outcome: Outcome) -> None: ...
     def cut(self) -> None: ...
-    def release(self) -> None: ...
+    def release(self, worker: int) -> None: ...
+    def count_into(self, traffic: Traffic, /) -> None: ...
 
     def serve(self, *, patient: bool) -> Outcome:
         return Outcome.FINISHED
 
-    def runs_in(self, thread: int) -> bool:
-        return False
+    id: int = 0
+    peer: object = None
+    since: float = 0.0
+    state: RequestState = RequestState.WAITING
+    traffic: Traffic = attrs.field(factory=lambda: [0, 0])
+    worker: int | None = None
+
+
+def end(admission: Admission, job: IdleJob, outcome: Outcome) -> None:
+    """Have a job end as jobs do."""
+    assert admission.settle(job, outcome) is outcome
+    admission.leave(job)
 
 
 def check(before: Stats, now: Stats) -> None:
@@ -52,7 +63,7 @@ def test_stats_are_consistent_while_jobs_enter_and_leave() -> None:
 
     def leave_with(outcome: Outcome) -> None:
         for _ in range(2000):
-            admission.leave(gone.get(), outcome)
+            end(admission, gone.get(), outcome)
 
     def enter() -> None:
         for _ in range(4000):
@@ -93,7 +104,7 @@ def test_leave_wakes_whoever_waits_for_room_once(outcome: Outcome) -> None:
 
     assert not admission.expect_room()
     for job in jobs:
-        admission.leave(job, outcome)
+        end(admission, job, outcome)
 
     assert len(wakes) == 1
     assert admission.expect_room()
@@ -104,10 +115,10 @@ def test_leave_refuses_a_job_that_has_left(outcome: Outcome) -> None:
     admission = Admission(1, lambda: None)
     job = IdleJob()
     admission.enter(job)
-    admission.leave(job, outcome)
+    end(admission, job, outcome)
 
     with pytest.raises(KeyError):
-        admission.leave(job, outcome)
+        admission.leave(job)
 
     assert admission.stats().accepted == 1
     assert admission.stats().active == 0

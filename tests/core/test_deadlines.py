@@ -35,13 +35,12 @@ def test_deadline_tells_what_is_left_and_never_less_than_nothing() -> None:
     assert behind.remaining() == 0.0
 
 
-def test_deadline_sooner_is_the_one_that_comes_first() -> None:
-    never, soon, late = Deadline.after(None), Deadline(1.0), Deadline(2.0)
+def test_deadline_at_most_is_what_is_left_or_the_bound() -> None:
+    never, soon, late = Deadline.after(None), Deadline.after(50.0), Deadline.after(1000.0)
 
-    assert soon.sooner(late) is soon
-    assert late.sooner(soon) is soon
-    assert never.sooner(late) is late
-    assert never.sooner(never).remaining() is None
+    assert late.at_most(1.0) == 1.0
+    assert soon.at_most(100.0) < 100.0
+    assert never.at_most(3.0) == 3.0
 
 
 @pytest.mark.parametrize("seconds", [None, 0, 0.0, 1, 2.5, math.inf])

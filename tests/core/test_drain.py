@@ -8,6 +8,7 @@ from acceptor import (
     Outcome,
     Phase,
     ServerBuilder,
+    StopCause,
     Stopped,
 )
 from tests.fakes import (
@@ -103,7 +104,9 @@ def test_drain_of_a_new_server_closes_it() -> None:
 
     report = server.drain()
 
-    assert report == DrainReport(finished=0, cut=0, elapsed=0.0)
+    assert report == DrainReport(
+        finished=0, cut=0, refused=0, left_in_backlog=0, elapsed=0.0, cause=StopCause.DRAIN
+    )
     assert in_phase(server, Phase.CLOSED)
 
 

@@ -17,21 +17,33 @@ from acceptor import (
     Draining,
     DrainReport,
     Event,
+    Full,
     HandlerFailed,
     HandshakeFailed,
     Listening,
     Outcome,
+    RefusalReason,
     Refused,
+    RoomAgain,
     Server,
+    Started,
     Stats,
+    StopCause,
     Stopped,
 )
 from acceptor.core.reporting import LOGGER, Reporter, log_event
 from tests.fakes import PEER, attempt, greet, held, hold, let_go, tcp
 from tests.support import Recorder, ask, connect, serving
 
-REPORT = DrainReport(finished=1, cut=2, elapsed=3.0)
+REPORT = DrainReport(
+    finished=1, cut=2, refused=0, left_in_backlog=0, elapsed=3.0, cause=StopCause.DRAIN
+)
 BROKEN = ValueError("oh no")
+BROKEN_OS = OSError(24, "none")
+
+
+def closed(outcome: Outcome) -> Closed:
+    return Closed(id=1, peer=PEER, outcome=outcome, elapsed=1, received=5, sent=7)
 
 
 @pytest.fixture(params=["sync", "threaded", "forked"])
@@ -47,7 +59,7 @@ def test_events_tell_a_servers_life_in_order(strategy: str) -> None:
         report = server.drain()
 
     kinds = [type(event) for event in recorder.events]
-    assert kinds == [Listening, Accepted, Closed, Draining, Stopped]
+    assert kinds == [Listening, Accepted, Started, Closed, Draining, Stopped]
     assert recorder.of(Listening)[0].address == server.address
     assert recorder.of(Draining) == [Draining(running=0, timeout=8.0)]
     assert recorder.of(Stopped) == [Stopped(report=report)]
@@ -93,7 +105,7 @@ def test_observer_that_raises_is_logged_and_never_fatal(
         server.drain()
 
     assert server.stats.finished == 3
-    failures = [record for record in caplog.records if "observer" in record.message]
+    failures = [record for record in caplog.records if record.message.endswith(" failed")]
     assert failures
     assert all(record.exc_info and record.exc_info[1] is error for record in failures)
 
@@ -106,7 +118,7 @@ def test_stats_are_zero_before_a_server_listens_and_stay_after_it_has_closed() -
     server.drain()
 
     assert before == Stats()
-    assert server.stats == Stats(accepted=1, finished=1)
+    assert server.stats == Stats(accepted=1, finished=1, backlog=0)
 
 
 def test_stats_add_up_whatever_happens(strategy: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -126,6 +138,7 @@ def test_stats_add_up_whatever_happens(strategy: str, caplog: pytest.LogCaptureF
         server.drain()
 
     stats = attrs.asdict(server.stats)
+    del stats["backlog"]
     accepted, refused, active = (stats.pop(name) for name in ("accepted", "refused", "active"))
     assert (accepted, refused, active) == (5, 2, 0)
     assert sum(stats.values()) == accepted
@@ -161,22 +174,35 @@ def test_stats_count_what_runs_now() -> None:
         for client in clients:
             let_go(client)
 
-    assert stats == Stats(accepted=3, active=3)
+    assert stats == Stats(accepted=3, active=3, backlog=0)
 
 
 @pytest.mark.parametrize(
     ("event", "level", "text"),
     [
         (Listening(address=PEER), logging.INFO, "listening on 192.0.2.1:4000"),
-        (Accepted(peer=PEER), logging.DEBUG, "accepted 192.0.2.1:4000"),
-        (Refused(peer=PEER, reason="why"), logging.INFO, "refused 192.0.2.1:4000: why"),
-        (Refused(peer=PEER, reason="why", error=BROKEN), logging.ERROR, "refused"),
-        (HandshakeFailed(peer=PEER, error=BROKEN), logging.INFO, "oh no"),
-        (HandlerFailed(peer=PEER, error=BROKEN), logging.ERROR, "handler failed for 192.0.2.1"),
-        (Closed(peer=PEER, outcome=Outcome.CLIENT_LEFT, elapsed=1), logging.DEBUG, "client left"),
-        (Closed(peer=PEER, outcome=Outcome.LOST, elapsed=1), logging.ERROR, "192.0.2.1:4000"),
+        (Accepted(id=1, peer=PEER), logging.DEBUG, "accepted 192.0.2.1:4000"),
+        (Started(id=1, peer=PEER), logging.DEBUG, "serving 192.0.2.1:4000"),
+        (
+            Refused(peer=PEER, reason=RefusalReason.DENIED, detail="why"),
+            logging.INFO,
+            "refused 192.0.2.1:4000: denied by the access policy (why)",
+        ),
+        (
+            Refused(peer=PEER, reason=RefusalReason.POLICY_FAILED, error=BROKEN),
+            logging.ERROR,
+            "refused",
+        ),
+        (HandshakeFailed(id=1, peer=PEER, error=BROKEN), logging.INFO, "oh no"),
+        (HandlerFailed(id=1, peer=PEER, error=BROKEN), logging.ERROR, "handler failed for 192.0.2"),
+        (closed(Outcome.CLIENT_LEFT), logging.DEBUG, "client left, 5 bytes received, 7 sent"),
+        (closed(Outcome.LOST), logging.ERROR, "192.0.2.1:4000"),
+        (Full(limit=3, active=3), logging.WARNING, "all 3 slots"),
+        (RoomAgain(elapsed=1.0, refused=4), logging.WARNING, "4 clients refused"),
+        (AcceptPaused(cause=None, delay=None), logging.INFO, "paused"),
+        (AcceptResumed(cause=None, attempts=0, elapsed=1.0), logging.INFO, "again after 1.0 s"),
         (AcceptPaused(cause=OSError(24, "none"), delay=0.1), logging.WARNING, "0.1 s"),
-        (AcceptResumed(attempts=3, elapsed=1.0), logging.WARNING, "3 attempts"),
+        (AcceptResumed(cause=BROKEN_OS, attempts=3, elapsed=1.0), logging.WARNING, "3 attempts"),
         (Draining(running=3, timeout=8.0), logging.INFO, "3 requests"),
         (Draining(running=3, timeout=None), logging.INFO, "no limit"),
         (Stopped(report=REPORT), logging.INFO, "1 finished, 2 cut"),

@@ -19,8 +19,8 @@ from acceptor import (
     ServerBuilder,
     Stats,
     Stopped,
+    Timeouts,
 )
-from acceptor.core.drain import DRAIN_TIMEOUT
 from tests.fakes import Call, greet, held, hold, in_phase, let_go, tcp
 from tests.support import (
     PATIENCE,
@@ -131,7 +131,7 @@ def test_with_block_drains_with_the_default_timeout_on_exit() -> None:
 
     assert answer == b"hello"
     assert server.phase is Phase.CLOSED
-    assert [draining.timeout for draining in recorder.of(Draining)] == [DRAIN_TIMEOUT]
+    assert [draining.timeout for draining in recorder.of(Draining)] == [Timeouts().drain]
 
 
 @pytest.mark.parametrize("error", [ValueError("it broke"), KeyboardInterrupt()])
