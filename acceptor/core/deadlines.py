@@ -85,3 +85,11 @@ class Timeouts:
     """From accept to close, however lively it is: a day, so that nothing stays for ever."""
     drain: float | None = attrs.field(default=8.0, validator=_check)
     """What running requests have when the server ends; `docker stop` kills after 10 s."""
+    calm: float = attrs.field(init=False, eq=False, repr=False)
+    """Seconds from accept for which no wait can come near to the end of `connection`."""
+
+    def __attrs_post_init__(self) -> None:
+        waits = (self.first_data, self.idle, self.write)
+        longest = max(math.inf if wait is None else wait for wait in waits)
+        calm = math.inf if self.connection is None else max(0.0, self.connection - longest)
+        object.__setattr__(self, "calm", calm)

@@ -67,7 +67,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         if admission.may_turn_away and not self._fits(incoming):
             return
         service = self._service
-        job = ServeRequest(incoming, incoming.peer, service, admission.next_id, service.clock())
+        job = ServeRequest.new(incoming, service, admission.next_id)
         admission.enter(job)
         if service.report.wants_every_request:
             job.tell_accepted()

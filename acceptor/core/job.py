@@ -24,6 +24,8 @@ from acceptor.core.reporting import Reporter
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
 
+_blank: Final = object.__new__
+
 # Python 3.11 takes 60 ns to look an enum's member up.
 _FINISHED: Final = Outcome.FINISHED
 _FAILED: Final = Outcome.FAILED
@@ -57,6 +59,25 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     state: RequestState = attrs.field(default=_WAITING, init=False)
     traffic: Traffic = attrs.field(factory=lambda: [0, 0], init=False)
     worker: int | None = attrs.field(default=None, init=False)
+
+    @classmethod
+    def new(
+        cls, incoming: Incoming[RequestT, PeerT], service: Service[RequestT, PeerT], id: int
+    ) -> "ServeRequest[RequestT, PeerT]":
+        """Make one as the class does when called, but in half the time: each request needs one.
+
+        Calling a class goes from Python through C to its `__init__` in Python; this stays here.
+        """
+        job: ServeRequest[RequestT, PeerT] = _blank(cls)
+        job.incoming = incoming
+        job.peer = incoming.peer
+        job.service = service
+        job.id = id
+        job.since = service.clock()
+        job.state = _WAITING
+        job.traffic = [0, 0]
+        job.worker = None
+        return job
 
     def tell_accepted(self) -> None:
         """Tell that the client was let in."""

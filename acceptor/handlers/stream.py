@@ -49,9 +49,8 @@ class _SocketWriter(io.BufferedIOBase):
         return True
 
     def write(self, data: Buffer, /) -> int:
-        with memoryview(data) as view:
-            self._socket.sendall(view)
-            return view.nbytes
+        self._socket.sendall(data)
+        return len(data) if type(data) is bytes else memoryview(data).nbytes
 
     def fileno(self) -> int:
         return self._socket.fileno()

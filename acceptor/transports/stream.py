@@ -40,7 +40,7 @@ _HANG_UPS: Final = (BrokenPipeError, ConnectionResetError, ConnectionAbortedErro
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 16 * 2**20
 
-_MSG_DONTWAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
+_MSG_DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0))  # Windows has none
 
 # Whoever cuts holds it; whoever closes needs it only if that happens at the same time.
 _CUTTING: Final = threading.Lock()
@@ -212,7 +212,7 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
             if error.errno in _CLIENT_GONE:
                 return None
             raise
-        client = ServedSocket(self._family, socket.SOCK_STREAM, self._proto, fd)
+        client = ServedSocket.of(fd, self._family, self._proto)
         try:
             if sys.platform != "linux":
                 client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK
