@@ -13,7 +13,13 @@ import attrs
 from benchmarks.load import load
 from benchmarks.work import STRATEGIES, TRANSPORTS
 
-CONTESTANTS = {"ours": "composed servers", "classic": "`acceptor.classic`"}
+# Each with its name, and whom it is measured against.
+CONTESTANTS = {
+    "ours": ("composed servers", "theirs"),
+    "classic": ("`acceptor.classic`", "theirs"),
+    "observed": ("composed servers with an observer", "ours"),
+}
+NAMES = {"theirs": "`socketserver`", "ours": "composed servers without one"}
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -50,13 +56,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / TICK
 
 
-def row(ours: str, transport: str, strategy: str, options: argparse.Namespace) -> str:
+def row(both: tuple[str, str], cell: tuple[str, str], options: argparse.Namespace) -> str:
     """Measure one cell, the two contestants in turn, and return its line of the table."""
     size = (options.clients, options.seconds)
-    pairs = [
-        tuple(measure(who, transport, strategy, *size) for who in (ours, "theirs"))
-        for _ in range(options.rounds)
-    ]
+    pairs = [tuple(measure(who, *cell, *size) for who in both) for _ in range(options.rounds)]
+    transport, strategy = cell
     rates = [one.rate / other.rate for one, other in pairs]
     cpus = [one.cpu / other.cpu for one, other in pairs if other.cpu]
     one, other = (statistics.median(pair[i].rate for pair in pairs) for i in (0, 1))
@@ -75,18 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clients", type=int, default=8, help="how many ask at once")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a round")
     parser.add_argument("--only", default="", help="a part of 'transport strategy'")
-    parser.add_argument("--of", choices=["both", *CONTESTANTS], default="both")
+    parser.add_argument("--of", choices=["all", *CONTESTANTS], default="all")
     options = parser.parse_args(arguments)
-    for ours, name in CONTESTANTS.items():
-        if options.of not in ("both", ours):
+    for one, (name, other) in CONTESTANTS.items():
+        if options.of not in ("all", one):
             continue
-        print(f"\nAnswers per second, {name} against `socketserver`; ratios round by round.\n")
-        print("| transport | strategy | ours | theirs | ratio | CPU per answer, ratio | lost |")
+        print(f"\nAnswers per second, {name} against {NAMES[other]}; ratios round by round.\n")
+        print(f"| transport | strategy | {one} | {other} | ratio | CPU per answer, ratio | lost |")
         print("|---|---|---:|---:|---:|---:|---:|")
         for transport in TRANSPORTS:
             for strategy in STRATEGIES:
                 if options.only in f"{transport} {strategy}":
-                    print(row(ours, transport, strategy, options), flush=True)
+                    print(row((one, other), (transport, strategy), options), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from acceptor import DatagramHandler, Server, ServerBuilder, StreamHandler
+from acceptor import DatagramHandler, Observer, Server, ServerBuilder, StreamHandler
 from benchmarks.work import STREAMS, announce, cell
 
 
@@ -20,10 +20,12 @@ class DatagramEcho(DatagramHandler):
         self.wfile.write(self.rfile.read())
 
 
-def main() -> None:
+def main(*observers: Observer) -> None:
     """Serve until killed."""
     transport, strategy, address = cell()
     stage = getattr(getattr(ServerBuilder(), transport)(address), strategy)()
+    for observer in observers:
+        stage = stage.observe(observer)
     server: Server[Any, Any] = stage.handler(Echo if transport in STREAMS else DatagramEcho).build()
     server.listen()
     announce(address if isinstance(address, str) else server.address)

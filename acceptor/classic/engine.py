@@ -135,8 +135,9 @@ class HookIntake(Intake[Any, Any]):
     def note_full(self) -> None:
         """Do nothing: nobody has asked."""
 
-    def note_room(self) -> None:
+    def note_room(self) -> float:
         """Do nothing: nobody has asked."""
+        return 0.0
 
     def cut_overdue(self) -> float | None:
         """Return None: a classic request may last for ever."""

@@ -45,6 +45,13 @@ BURST: Final = 64
 SINGLE: Final = 16
 
 
+def _sooner(one: float | None, other: float | None) -> float | None:
+    """Return the shorter of two times, of which None is for ever."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
 @attrs.define(eq=False)
 class Backoff:
     """The spell in which the machine is out of something."""
@@ -184,15 +191,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             with self._port_lock:  # the port is not closed meanwhile
                 self.waiter.turn_to(-1 if self._retired else port)
         if port >= 0 and self.intake.is_full and self.intake.has_slot():
-            # One look without a wait. What it may have heard of is looked at before the next.
-            client = self.waiter.wait(0.0)
-            if not client:
-                self.intake.note_room()
-            return client
-        due = self.intake.cut_overdue()
-        if due is not None and (timeout is None or due < timeout):
-            timeout = due
-        return self.waiter.wait(timeout)
+            timeout = _sooner(timeout, self.intake.note_room() or None)
+        return self.waiter.wait(_sooner(timeout, self.intake.cut_overdue()))
 
     def _take_held(self) -> None:
         try:

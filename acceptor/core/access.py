@@ -43,7 +43,7 @@ class Policy(AccessPolicy[PeerT_contra]):
         return Not(self)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AllowAll(Policy[object]):
     """Everyone may come in; what a server does that was given no policy."""
 
@@ -51,8 +51,11 @@ class AllowAll(Policy[object]):
         """Say yes."""
         return True
 
+    def __repr__(self) -> str:
+        return "everybody"
 
-@attrs.frozen
+
+@attrs.frozen(repr=False)
 class AllOf(Policy[P], Generic[P]):
     """Allows whom every one of its policies allows; judged in order, ended by the first no."""
 
@@ -62,8 +65,11 @@ class AllOf(Policy[P], Generic[P]):
         """Ask one after the other."""
         return all(policy.allows(peer) for policy in self.policies)
 
+    def __repr__(self) -> str:
+        return f"({' & '.join(map(repr, self.policies))})"
 
-@attrs.frozen
+
+@attrs.frozen(repr=False)
 class AnyOf(Policy[P], Generic[P]):
     """Allows whom any of its policies allows; judged in order, ended by the first yes."""
 
@@ -73,8 +79,11 @@ class AnyOf(Policy[P], Generic[P]):
         """Ask one after the other."""
         return any(policy.allows(peer) for policy in self.policies)
 
+    def __repr__(self) -> str:
+        return f"({' | '.join(map(repr, self.policies))})"
 
-@attrs.frozen
+
+@attrs.frozen(repr=False)
 class Not(Policy[P], Generic[P]):
     """Allows whom its policy denies. A policy that raises denies all the same."""
 
@@ -83,6 +92,11 @@ class Not(Policy[P], Generic[P]):
     def allows(self, peer: P, /) -> bool:
         """Ask and turn the answer round."""
         return not self.policy.allows(peer)
+
+    def __repr__(self) -> str:
+        if isinstance(self.policy, Networks):
+            return f"deny_networks({self.policy.listed()})"
+        return f"~{self.policy!r}"
 
 
 @attrs.frozen
@@ -146,7 +160,7 @@ def _parse_networks(networks: Iterable[str | Network]) -> tuple[Network, ...]:
     return parsed
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Networks(Policy[InetPeer]):
     """Allows peers whose address lies in one of the networks; make it with `allow_networks`."""
 
@@ -160,6 +174,13 @@ class Networks(Policy[InetPeer]):
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return any(address in network for network in self.networks)
+
+    def listed(self) -> str:
+        """Return the networks as they were given, for a text."""
+        return ", ".join(repr(str(network)) for network in self.networks)
+
+    def __repr__(self) -> str:
+        return f"allow_networks({self.listed()})"
 
 
 def allow_networks(*networks: str | Network) -> Policy[InetPeer]:

@@ -40,6 +40,10 @@ class Deadline:
         """Whether the moment has come."""
         return self._clock() >= self.at
 
+    def sooner(self, other: "Deadline") -> "Deadline":
+        """Return whichever of the two comes first; both by the same clock."""
+        return min(self, other, key=lambda deadline: deadline.at)
+
     def at_most(self, seconds: float) -> float:
         """Return the seconds left, but not more than these."""
         left = self.remaining()

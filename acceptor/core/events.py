@@ -158,9 +158,9 @@ class Full:
 
 @attrs.frozen(kw_only=True)
 class RoomAgain:
-    """The spell that `Full` told of is over: there is room, and no client waits for it."""
+    """The spell that `Full` told of is over: there has been room for half a second."""
 
-    elapsed: float  # seconds
+    elapsed: float  # seconds, until there was room
     refused: int  # clients that were turned away meanwhile
 
 

@@ -20,6 +20,9 @@ PeerT = TypeVar("PeerT")
 # How long after its time a request may take to notice by itself, with an error in its handler.
 NOTICE: Final = 1.0  # seconds
 
+# How long there must have been room for everybody until a spell without counts as over.
+QUIET: Final = 0.5  # seconds
+
 _DENIAL: Final = Close()
 
 
@@ -36,6 +39,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     is_full: bool = attrs.field(default=False, init=False)
     """Whether a spell goes on in which there is no room for all who come."""
     _full_since: float = attrs.field(default=0.0, init=False)
+    _room_since: float | None = attrs.field(default=None, init=False)
     _refused_before: int = attrs.field(default=0, init=False)
     _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
     _lets_all_in: bool = attrs.field(init=False)
@@ -117,6 +121,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
 
     def note_full(self) -> None:
         """Begin a spell in which there is no room for all who come, unless one goes on."""
+        self._room_since = None
         if not self.is_full:
             self.is_full = True
             self._full_since = self._service.clock()
@@ -124,12 +129,22 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             self._refused_before = stats.refused
             self._service.report(Full(limit=self.admission.limit, active=stats.active))
 
-    def note_room(self) -> None:
-        """End the spell: there is room, and no client waits for it."""
+    def note_room(self) -> float:
+        """End the spell if there has been room for a while; return the seconds that it still takes.
+
+        Not at once: a busy server has room for a moment after each request.
+        """
+        now = self._service.clock()
+        if self._room_since is None:
+            self._room_since = now
+        left = self._room_since + QUIET - now
+        if left > 0:
+            return left
         self.is_full = False
-        elapsed = self._service.clock() - self._full_since
+        elapsed = self._room_since - self._full_since
         refused = self.admission.stats().refused - self._refused_before
         self._service.report(RoomAgain(elapsed=elapsed, refused=refused))
+        return 0.0
 
     def take_held(self) -> None:
         """Hand the held job, if there is one, to the dispatcher once more.

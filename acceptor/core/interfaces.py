@@ -280,8 +280,8 @@ class Intake(Protocol[RequestT_contra, PeerT_contra]):
         """Begin a spell without room, unless one goes on."""
 
     @abstractmethod
-    def note_room(self) -> None:
-        """End the spell: there is room, and no client waits for it."""
+    def note_room(self) -> float:
+        """End the spell if there has been room for a while; return the seconds still to go."""
 
     @abstractmethod
     def cut_overdue(self) -> float | None:

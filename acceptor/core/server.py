@@ -15,7 +15,7 @@ from acceptor.core.at_exit import drain_at_exit
 from acceptor.core.deadlines import Deadline, Timeouts, check_timeout
 from acceptor.core.drain import CUT_PATIENCE, DrainPlan
 from acceptor.core.ending import Ending
-from acceptor.core.errors import LifecycleError, SelfWaitError
+from acceptor.core.errors import ConfigurationError, LifecycleError, SelfWaitError
 from acceptor.core.events import (
     AcceptPaused,
     AcceptResumed,
@@ -118,6 +118,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
 
     @limits.setter
     def limits(self, limits: Limits) -> None:
+        if not isinstance(limits, Limits):
+            raise ConfigurationError(f"expected Limits, got {limits!r}")
         with self._seat.changed:
             self._limits = limits
             loop = self._loop

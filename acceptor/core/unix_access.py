@@ -15,7 +15,7 @@ if sys.platform != "win32":
     import pwd
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Users(Policy[UnixPeer]):
     """Allows peers that run as one of the users; make it with `allow_users`."""
 
@@ -27,8 +27,11 @@ class Users(Policy[UnixPeer]):
         """Look the peer's user up; one whose user is not known may not come in."""
         return peer.uid is not None and peer.uid in self.uids
 
+    def __repr__(self) -> str:
+        return f"allow_users({', '.join(map(str, sorted(self.uids)))})"
 
-@attrs.frozen
+
+@attrs.frozen(repr=False)
 class Groups(Policy[UnixPeer]):
     """Allows peers of one of the groups; make it with `allow_groups`."""
 
@@ -42,6 +45,9 @@ class Groups(Policy[UnixPeer]):
         return (peer.gid is not None and peer.gid in self.gids) or (
             peer.uid is not None and peer.uid in self.members
         )
+
+    def __repr__(self) -> str:
+        return f"allow_groups({', '.join(map(str, sorted(self.gids)))})"
 
 
 def allow_users(*users: str | int) -> Policy[UnixPeer]:
