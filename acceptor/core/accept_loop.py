@@ -135,24 +135,32 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         orders = self._orders
         while not (orders.ending or self._retired):
             if orders.emptying:
-                if not self._take_waiting():
-                    self.retire()  # here and now: who comes later goes to the other sockets
-                    break
+                self._take_waiting()
             elif single:
                 single -= 1
                 self.turn(None, 1)
             elif self.turn(None, BURST) == 1:
                 single = SINGLE
 
-    def _take_waiting(self) -> bool:
-        """Take clients that wait already; False if there are no more."""
+    def _take_waiting(self) -> None:
+        """Take clients that wait already; retire if there are no more.
+
+        Here and now: until the port is closed, the system puts more into its queue, and who comes
+        afterwards goes to the other sockets.
+        """
         if not self.intake.has_room() or self.intake.holds_one or self._backoff.attempts:
             self.turn(None, BURST)  # this waits for a slot, or a worker
-        elif not self.wait_for_client(0.0):
-            return False
-        else:
+        elif self.wait_for_client(0.0):
             self.take_up_to(BURST)
-        return True
+        else:
+            self._retire_if_empty()
+
+    def _retire_if_empty(self) -> None:
+        with self._port_lock:
+            self.waiter.turn_to(-1)  # a client that waits is found by the next look
+            if not self._retired and isinstance(self.listener, Queue):
+                self._retired = self.listener.close_if_empty()
+                self._left = self.listener.retire() if self._retired else None
 
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds."""

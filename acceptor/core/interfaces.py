@@ -134,6 +134,13 @@ class Queue(Protocol):
     def waiting(self) -> int | None:
         """Return how many clients wait to be accepted; None if that is not known."""
 
+    def close_if_empty(self) -> bool:
+        """Say whether nobody waits, and `retire` may follow.
+
+        A listener that can lose clients in between closes its port here and now.
+        """
+        return not self.waiting()
+
 
 class Transport(Protocol[RequestT_co, PeerT_co]):
     """Where clients come from: a recipe for a listener."""
