@@ -99,6 +99,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         client has read it. Source: RFC 9112, section 9.6.
         """
         sock = self._socket
+        patient = patient and not sock.has_stalled  # who has kept us waiting is not waited for
         try:
             sock.shutdown(socket.SHUT_WR)
             # Who must not wait takes one look first, without changing the socket's mode.
