@@ -8,10 +8,12 @@ BIN := $(VENV)/bin
 ARGS ?= http.server:SimpleHTTPRequestHandler --listen tcp://127.0.0.1:8000 --threaded
 PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
+CHAOS_ARGS ?=
+SOAK_ARGS ?=
 # What runs the tests. With COVERAGE=no, nothing measures which lines they reach.
 COVERAGE ?= yes
 
-.PHONY: run test conformance check lint format types bench clean
+.PHONY: run test conformance chaos soak check lint format types bench clean
 
 run: $(VENV)/run
 	@exec $(BIN)/python -m acceptor $(ARGS)
@@ -29,6 +31,14 @@ endif
 # CPython's own suites with acceptor.classic in the place of socketserver.
 conformance: $(VENV)/run
 	@$(BIN)/python -m conformance $(CONFORMANCE_ARGS)
+
+# Every fault in every server, as a table; a short form of it is among the tests.
+chaos: $(VENV)/run
+	@$(BIN)/python -m chaos $(CHAOS_ARGS)
+
+# Full load for a quarter of an hour: memory, descriptors, threads and children stay flat.
+soak: $(VENV)/run
+	@$(BIN)/python -m chaos.soak $(SOAK_ARGS)
 
 check: lint types test
 

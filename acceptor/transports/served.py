@@ -5,15 +5,19 @@ import math
 import socket
 import struct
 import sys
+import threading
 import time
-from collections.abc import Iterable
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterable
+from threading import get_ident
+from typing import Any, Final, Self, TypeVar
 
 from typing_extensions import Buffer
 
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import DeadlineError
 from acceptor.core.interfaces import Traffic
+
+ResultT = TypeVar("ResultT")
 
 # The methods in C, and as they stand: `super()` takes as long as one of them.
 _SocketType: Final = socket.SocketType
@@ -28,8 +32,11 @@ _init: Final = _SocketType.__init__
 _monotonic: Final = time.monotonic
 _SOCK_STREAM: Final = int(socket.SOCK_STREAM)
 _SOL_SOCKET: Final = int(socket.SOL_SOCKET)
-_SO_RCVTIMEO: Final = int(socket.SO_RCVTIMEO)
-_SO_SNDTIMEO: Final = int(socket.SO_SNDTIMEO)
+_PEEK: Final = int(socket.MSG_PEEK)
+_READ: Final = 0
+_WRITE: Final = 1
+_OPTIONS: Final = (int(socket.SO_RCVTIMEO), int(socket.SO_SNDTIMEO))
+_MAIN_THREAD: Final = threading.main_thread().ident
 
 # A first write nearly always finds room, and so needs no limit; where there is such a flag.
 _DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0))  # as a flag of `enum` it takes 1 us more
@@ -49,8 +56,7 @@ class ServedSocket(socket.socket):
     """
 
     # Defaults of the class, so that a request pays only for what it needs. Infinity is no limit.
-    _read_limit: float = math.inf  # what the system was told last
-    _write_limit: float = math.inf
+    _limits: tuple[float, float] = (math.inf, math.inf)  # what the system was told last
     # What is here already is read without a limit; where there is no such flag, this is never so.
     _eager: int = _DONTWAIT  # zero once the system knows the right limit
     _stalled_at: int = -1  # how many bytes had come and gone when the client exceeded a limit
@@ -88,100 +94,76 @@ class ServedSocket(socket.socket):
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Receive, as every socket does."""
-        if _monotonic() >= self._calm:
-            self._before_read()
+        if flags or _monotonic() >= self._calm:
+            data = self._limited(_READ, flags, _recv, bufsize, flags)
+            self._count_read(len(data), flags)
+            return data
         try:
-            data = _recv(self, bufsize, flags | self._eager)
+            data = _recv(self, bufsize, self._eager)
         except (BlockingIOError, TimeoutError) as error:
-            self._before_second_try(error, flags)
-            try:
-                data = _recv(self, bufsize, flags)
-            except (BlockingIOError, TimeoutError) as late:
-                raise self._overdue(late, "read", flags) from None
+            data = self._read_again(error, _recv, bufsize)
         self._traffic[0] += len(data)
         return data
 
     def recv_into(self, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into a buffer, as every socket does."""
-        if _monotonic() >= self._calm:
-            self._before_read()
+        if flags or _monotonic() >= self._calm:
+            count = self._limited(_READ, flags, _recv_into, buffer, nbytes, flags)
+            self._count_read(count, flags)
+            return count
         try:
-            count = _recv_into(self, buffer, nbytes, flags | self._eager)
+            count = _recv_into(self, buffer, nbytes, self._eager)
         except (BlockingIOError, TimeoutError) as error:
-            self._before_second_try(error, flags)
-            try:
-                count = _recv_into(self, buffer, nbytes, flags)
-            except (BlockingIOError, TimeoutError) as late:
-                raise self._overdue(late, "read", flags) from None
+            count = self._read_again(error, _recv_into, buffer, nbytes)
         self._traffic[0] += count
         return count
 
-    def _before_second_try(self, error: OSError, flags: int) -> None:
-        """Have the next attempt wait; raise if this one has waited already, or must not."""
-        if not self._eager or flags & _DONTWAIT:
-            raise self._overdue(error, "read", flags) from None
-        self._before_read()
+    def _read_again(self, error: OSError, call: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        """Wait, unless the first attempt has done so already, or must not."""
+        if self._eager:
+            return self._limited(_READ, 0, call, *arguments)
+        raise self._overdue(error, 0, _gettimeout(self), self._limits[_READ]) from None
+
+    def _count_read(self, count: int, flags: int) -> None:
+        if not flags & _PEEK:
+            self._traffic[0] += count
 
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
         """Receive, as every socket does."""
-        self._before_read()
-        try:
-            data, sender = super().recvfrom(bufsize, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            raise self._overdue(error, "read", flags) from None
-        self._traffic[0] += len(data)
+        data, sender = self._limited(_READ, flags, _SocketType.recvfrom, bufsize, flags)
+        self._count_read(len(data), flags)
         return data, sender
 
     def recvfrom_into(self, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         """Receive into a buffer, as every socket does."""
-        self._before_read()
-        try:
-            count, sender = super().recvfrom_into(buffer, nbytes, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            raise self._overdue(error, "read", flags) from None
-        self._traffic[0] += count
+        call = _SocketType.recvfrom_into
+        count, sender = self._limited(_READ, flags, call, buffer, nbytes, flags)
+        self._count_read(count, flags)
         return count, sender
 
     if sys.platform != "win32":
 
         def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /) -> Any:
             """Receive with ancillary data, as every socket does."""
-            self._before_read()
-            try:
-                message = super().recvmsg(bufsize, ancbufsize, flags)
-            except (BlockingIOError, TimeoutError) as error:
-                raise self._overdue(error, "read", flags) from None
-            self._traffic[0] += len(message[0])
+            call = _SocketType.recvmsg
+            message = self._limited(_READ, flags, call, bufsize, ancbufsize, flags)
+            self._count_read(len(message[0]), flags)
             return message
 
         def recvmsg_into(
             self, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
         ) -> Any:
             """Receive into buffers with ancillary data, as every socket does."""
-            self._before_read()
-            try:
-                message = super().recvmsg_into(buffers, ancbufsize, flags)
-            except (BlockingIOError, TimeoutError) as error:
-                raise self._overdue(error, "read", flags) from None
-            self._traffic[0] += message[0]
+            call = _SocketType.recvmsg_into
+            message = self._limited(_READ, flags, call, buffers, ancbufsize, flags)
+            self._count_read(message[0], flags)
             return message
-
-    def _before_read(self) -> None:
-        if self._traffic[0]:
-            self._enter(self._timeouts.idle, reading=True)
-            self._eager = 0
-        else:
-            self._enter(self._timeouts.first_data, reading=True)  # and another one for the next
 
     # Writing.
 
     def send(self, data: Buffer, flags: int = 0, /) -> int:
         """Send what fits, as every socket does."""
-        self._before_write()
-        try:
-            count = _send(self, data, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            raise self._overdue(error, "write", flags) from None
+        count = self._limited(_WRITE, flags, _send, data, flags)
         self._traffic[1] += count
         return count
 
@@ -189,7 +171,8 @@ class ServedSocket(socket.socket):
         """Send all of it, as every socket does; each part of it has `write` seconds."""
         size = len(data) if type(data) is bytes else memoryview(data).nbytes
         if _gettimeout(self) is not None:  # the caller's time is for all of it
-            self._send_in_own_time(data, size, flags)
+            self._limited(_WRITE, flags, _sendall, data, flags)
+            self._traffic[1] += size
             return
         count = 0
         if _monotonic() < self._calm:
@@ -204,14 +187,6 @@ class ServedSocket(socket.socket):
             while count < size:
                 count += self.send(rest[count:], flags)
 
-    def _send_in_own_time(self, data: Buffer, size: int, flags: int) -> None:
-        self._before_write()
-        try:
-            _sendall(self, data, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            raise self._overdue(error, "write", flags) from None
-        self._traffic[1] += size
-
     if sys.platform != "win32":
 
         def sendmsg(
@@ -223,80 +198,83 @@ class ServedSocket(socket.socket):
             /,
         ) -> int:
             """Send with ancillary data, as every socket does."""
-            self._before_write()
-            try:
-                count = super().sendmsg(buffers, ancdata, flags, address)
-            except (BlockingIOError, TimeoutError) as error:
-                raise self._overdue(error, "write", flags) from None
+            call = _SocketType.sendmsg
+            count = self._limited(_WRITE, flags, call, buffers, ancdata, flags, address)
             self._traffic[1] += count
             return count
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file, as every socket does; each part of it has `write` seconds."""
-        self._before_write()
-        own = _gettimeout(self)
-        if own is None and self._write_limit < math.inf:
-            # It waits by itself where the system's limit is over; this is the time it heeds.
-            _settimeout(self, self._write_limit)
-        before = self._traffic[1]
+        own, before = _gettimeout(self), self._traffic[1]
+        limit = self._wanted(_WRITE) if own is None else own
+        if own is None and limit < math.inf:
+            _settimeout(self, limit)  # it waits by itself, and heeds only this
         try:
             sent = super().sendfile(file, offset, count)
-        except (BlockingIOError, TimeoutError) as error:
-            raise self._overdue(error, "write", 0) from None
+        except TimeoutError as error:
+            raise self._overdue(error, 0, own, limit) from None
         finally:
             _settimeout(self, own)
         self._traffic[1] = before + sent  # it may have gone through `send`, or not
         return sent
 
-    def _before_write(self) -> None:
-        self._enter(self._timeouts.write, reading=False)
-
     # Deadlines.
 
-    def _enter(self, limit: float | None, *, reading: bool) -> None:
-        """Have the next call obey its limit, and the connection's."""
-        left = self._left()
-        if left <= 0:
-            self._note_stall()
-            raise DeadlineError(_TOO_LONG)
-        own = _gettimeout(self)
-        if own is not None:
-            if own > left:
-                _settimeout(self, left)
-            return
-        wanted = left if limit is None else min(limit, left)
-        if reading and wanted != self._read_limit:
-            _setsockopt(self, _SOL_SOCKET, _SO_RCVTIMEO, _timeval(wanted))
-            self._read_limit = wanted
-        elif not reading and wanted != self._write_limit:
-            _setsockopt(self, _SOL_SOCKET, _SO_SNDTIMEO, _timeval(wanted))
-            self._write_limit = wanted
+    def _limited(
+        self, act: int, flags: int, call: Callable[..., ResultT], *arguments: Any
+    ) -> ResultT:
+        """Make a call to the system that may wait, under the limit that holds for it now."""
+        own, wanted = _gettimeout(self), self._wanted(act)
+        # In the main thread signals end a wait, and the system's limit would begin anew with each.
+        may_wait = own is None and wanted < math.inf and not flags & _DONTWAIT
+        borrows = may_wait and get_ident() == _MAIN_THREAD
+        if borrows or (own is not None and own > wanted):
+            _settimeout(self, wanted)
+        elif own is None and wanted != self._limits[act]:
+            _setsockopt(self, _SOL_SOCKET, _OPTIONS[act], _timeval(wanted))
+            self._limits = (wanted, self._limits[1]) if act == _READ else (self._limits[0], wanted)
+        try:
+            result = call(self, *arguments)
+        except (BlockingIOError, TimeoutError) as error:
+            raise self._overdue(error, flags, own, wanted) from None
+        finally:
+            if borrows:
+                _settimeout(self, None)
+        if act == _READ and own is None and not borrows and self._traffic[0]:
+            self._eager = 0  # from now on the system knows the right limit
+        return result
 
-    def _left(self) -> float:
-        longest = self._timeouts.connection
-        return math.inf if longest is None else self._since + longest - _monotonic()
+    def _wanted(self, act: int) -> float:
+        """Return the seconds that the next call may wait; infinity is no limit."""
+        timeouts = self._timeouts
+        left = math.inf
+        if timeouts.connection is not None:
+            left = self._since + timeouts.connection - _monotonic()
+            if left <= 0:
+                self._note_stall()
+                raise DeadlineError(_TOO_LONG)
+        if _gettimeout(self) is not None:
+            return left
+        reads = timeouts.idle if self._traffic[0] else timeouts.first_data
+        limit = timeouts.write if act == _WRITE else reads
+        return left if limit is None else min(limit, left)
 
     def _note_stall(self) -> None:
         self._stalled_at = self._traffic[0] + self._traffic[1]
 
-    def _overdue(self, error: OSError, act: str, flags: int) -> OSError:
+    def _overdue(self, error: OSError, flags: int, own: float | None, limit: float) -> OSError:
         """Return what to raise: the error itself, if no limit of ours has caused it."""
-        own = _gettimeout(self)
-        if own == 0 or flags & _DONTWAIT or not self._is_ours(error, own):
+        waited = isinstance(error, BlockingIOError) or error.args == _TIMED_OUT
+        # Windows has an error of its own for what others call "would block".
+        if own == 0 or flags & _DONTWAIT or not (waited or sys.platform == "win32"):
             return error
         self._note_stall()
-        if self._left() <= 0:
+        longest = self._timeouts.connection
+        if longest is not None and self._since + longest <= _monotonic():
             return DeadlineError(_TOO_LONG)
         if own is not None:
             return error
-        limit = self._read_limit if act == "read" else self._write_limit
-        what = "sent nothing" if act == "read" else "took nothing"
-        return DeadlineError(f"the client {what} for {limit:g} s")
-
-    def _is_ours(self, error: OSError, own: float | None) -> bool:
-        if own is None:  # Windows says "timed out" where others say "would block"
-            return isinstance(error, BlockingIOError) or sys.platform == "win32"
-        return error.args == _TIMED_OUT
+        return DeadlineError(f"the client kept the connection waiting for {limit:g} s")
 
     def settimeout(self, value: float | None, /) -> None:
         """Set a time of one's own for each read and write; None is the server's again."""
