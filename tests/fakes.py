@@ -2,30 +2,23 @@
 
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 
-from acceptor import (
-    Concurrency,
-    Dispatcher,
-    Incoming,
-    Job,
-    Listener,
-    NeedsHandler,
-    Outcome,
-    Phase,
-    Refusal,
-    Server,
-    ServerBuilder,
-    Timeouts,
-    Traffic,
-    Transport,
-    Workplace,
-)
+from acceptor import NeedsHandler, Phase, Server, ServerBuilder
 from acceptor.core.peers import InetPeer, IPv4Peer
+from acceptor.testing import (
+    FakeDispatcher,
+    FakeIncoming,
+    ScriptedListener,
+    ScriptedTransport,
+    Step,
+)
 from tests.support import PATIENCE, connect, wait_until
+
+__all__ = ["FakeDispatcher", "FakeIncoming", "ScriptedListener", "ScriptedTransport", "Step"]
 
 PEER = IPv4Peer("192.0.2.1", 4000)
 
@@ -119,133 +112,10 @@ def drain_meanwhile(server: Server[Any, Any], timeout: float | None = None) -> C
     return call
 
 
-@attrs.define(eq=False)
-class FakeIncoming(Incoming[str, IPv4Peer]):
-    """A client that never was; writes down what is done to it."""
-
-    request: str = "request"
-    peer: IPv4Peer = PEER
-    history: list[str] = attrs.field(factory=list)
-
-    def handshake(self, timeouts: Timeouts, traffic: Traffic) -> str:
-        return self.request
-
-    def outcome_of(self, error: BaseException | None) -> Outcome | None:
-        return None
-
-    def close(self, *, patient: bool) -> None:
-        self.history.append("closed")
-
-    def cut(self) -> None:
-        self.history.append("cut")
-
-    def release(self) -> None:
-        self.history.append("released")
-
-    def refuse(self, how: Refusal) -> None:
-        self.history.append("released")
-
-
-Step = FakeIncoming | Exception | None
-
-
-@attrs.define(eq=False)
-class ScriptedListener(Listener[str, IPv4Peer]):
-    """Yields or raises what it was told to, one step for each `accept`; then nothing more."""
-
-    _steps: list[Step]
-    address: IPv4Peer = PEER
-    accepts: int = attrs.field(default=0, init=False)
-    history: list[str] = attrs.field(factory=list, init=False)
-    # Readable as long as there are steps.
-    _ends: tuple[socket.socket, socket.socket] = attrs.field(
-        factory=socket.socketpair, init=False, repr=False
-    )
-
-    @classmethod
-    def of(cls, steps: Iterable[Step]) -> Self:
-        """Make one with these steps."""
-        listener = cls(list(steps))
-        if listener._steps:
-            listener._ends[1].send(b"!")
-        return listener
-
-    def add(self, *steps: Step) -> None:
-        """Have more happen."""
-        self._steps.extend(steps)
-        self._ends[1].send(b"!")
-
-    def fileno(self) -> int:
-        return self._ends[0].fileno()
-
-    def accept(self) -> FakeIncoming | None:
-        self.accepts += 1
-        if not self._steps:
-            return None
-        step = self._steps.pop(0)
-        if not self._steps:
-            self._ends[0].recv(100)
-        if isinstance(step, Exception):
-            raise step
-        return step
-
-    def retire(self) -> None:
-        self.history.append("retired")
-
-    def close(self) -> None:
-        self.history.append("closed")
-        for end in self._ends:
-            end.close()
-
-    def release(self) -> None:
-        self._ends[0].close()
-
-
-@attrs.frozen
-class ScriptedTransport(Transport[str, IPv4Peer]):
-    """Opens the one listener it was given."""
-
-    listener: ScriptedListener
-
-    def listen(self) -> ScriptedListener:
-        return self.listener
-
-
 def scripted(*steps: Step) -> tuple[ScriptedListener, NeedsHandler[str, IPv4Peer]]:
     """Return a listener with these steps, and the beginning of a server on it."""
     listener = ScriptedListener.of(steps)
     return listener, ServerBuilder().transport(ScriptedTransport(listener))
-
-
-@attrs.define(eq=False)
-class FakeDispatcher(Concurrency, Dispatcher):
-    """Keeps the jobs it is given; raises instead what it was told to, one error for each."""
-
-    limit: int = 10
-    errors: list[Exception] = attrs.field(factory=list)
-    jobs: list[Job] = attrs.field(factory=list)
-    history: list[str] = attrs.field(factory=list)
-
-    def start(self, workplace: Workplace, /) -> Dispatcher:
-        return self
-
-    def submit(self, job: Job, /) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.jobs.append(job)
-
-    def end_all(self) -> None:
-        """Run all jobs now, in the calling thread."""
-        while self.jobs:
-            self.jobs.pop(0).run(patient=False)
-
-    def cut(self, jobs: Collection[Job], timeout: float) -> None:
-        self.history.append("cut")
-        for job in jobs:
-            job.cut()
-
-    def close(self) -> None:
-        self.history.append("closed")
 
 
 def in_phase(server: Server[Any, Any], phase: Phase) -> bool:

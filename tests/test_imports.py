@@ -39,12 +39,14 @@ MAY_IMPORT = {
 NOT_IMPORTED = {
     "acceptor.classic",
     "acceptor.cli",
+    "acceptor.testing",
     "argparse",
     "asyncio",
     "ctypes",
     "http",
     "logging.config",
     "multiprocessing",
+    "pytest",
     "socketserver",
     "ssl",
 }

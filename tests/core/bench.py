@@ -76,7 +76,7 @@ class Bench:
         self.admission = Admission(self.dispatcher.limit, self.waiter.wake)
         now = self.clock.monotonic
         report = Reporter((self.recorder,))
-        service = Service(
+        service: Service[str, Any] = Service(
             lambda request, peer: None, report, self.admission, Timeouts(connection=None), now
         )
         intake: JobIntake[str, Any] = JobIntake(

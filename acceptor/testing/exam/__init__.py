@@ -1,0 +1,1 @@
+"""The exam that every part must pass: one function for each kind of part."""

@@ -1,0 +1,55 @@
+"""The handlers that are tormented: a client says in a word what they shall do."""
+
+import os
+import signal
+from typing import Final
+
+from acceptor import DatagramHandler, StreamHandler
+
+LONGEST: Final = 1000  # bytes that a question may have
+PIECE: Final = b"\0" * 65536
+
+_RAISED: Final = {
+    b"fail": ValueError("as I was told"),
+    b"exit": SystemExit("as I was told"),
+    b"interrupt": KeyboardInterrupt("as I was told"),
+}
+
+
+def answer_to(question: bytes) -> bytes:
+    """Return the answer to a question, if it is one that is answered at once.
+
+    Raises:
+        BaseException: What the client has asked for.
+    """
+    word, _, rest = question.strip().partition(b" ")
+    if word in _RAISED:
+        # A new one: the traceback of one that is kept would grow.
+        raise type(_RAISED[word])(*_RAISED[word].args)
+    if word == b"die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rest if word == b"echo" else b""
+
+
+class Tormented(StreamHandler):
+    """Does what the first line says."""
+
+    def handle(self) -> None:
+        """Answer, raise, die, hold the client, or flood it."""
+        question = self.rfile.readline(LONGEST)
+        if question == b"hold\n":
+            self.wfile.write(b"!")
+            self.wfile.write(self.rfile.read(1))
+        while question == b"flood\n":
+            self.wfile.write(PIECE)
+        self.wfile.write(answer_to(question))
+
+
+class TormentedByDatagrams(DatagramHandler):
+    """Does what the datagram says."""
+
+    def handle(self) -> None:
+        """Answer, raise, or die."""
+        answer = answer_to(self.rfile.read(LONGEST))
+        if answer:
+            self.wfile.write(answer)
