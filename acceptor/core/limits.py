@@ -101,6 +101,11 @@ class Limits:
         return not isinstance(self.overflow, Wait)
 
     @property
+    def count_descriptors(self) -> bool:
+        """Whether somebody wants to know if there are enough: a strategy's default is no wish."""
+        return self.max_connections is not None or self.strict or self.raise_descriptor_limit
+
+    @property
     def refusal(self) -> Refusal:
         """How one that must be turned away is."""
         return Close() if isinstance(self.overflow, Wait) else self.overflow

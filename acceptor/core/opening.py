@@ -37,7 +37,8 @@ def open_loop(
         waiter = Waiter(on_end_asked)
         undo.callback(waiter.close)
         admission = Admission(recipe.concurrency.limit, waiter.wake, recipe.limits)
-        if getattr(recipe.transport, "request_type", None) is not Datagram:
+        needs_descriptors = getattr(recipe.transport, "request_type", None) is not Datagram
+        if needs_descriptors and recipe.limits.count_descriptors:
             check_descriptors(recipe.limits, admission.limit)
         listener = recipe.transport.listen()
         undo.callback(listener.close)
