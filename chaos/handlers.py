@@ -1,7 +1,9 @@
 """The handlers that are tormented: a client says in a word what they shall do."""
 
+import ctypes
 import os
 import signal
+import threading
 from typing import Final
 
 from acceptor import DatagramHandler, StreamHandler
@@ -28,7 +30,19 @@ def answer_to(question: bytes) -> bytes:
         raise type(_RAISED[word])(*_RAISED[word].args)
     if word == b"die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == b"end":
+        _end_this_thread()
     return rest if word == b"echo" else b""
+
+
+def _end_this_thread() -> None:
+    """Have the interpreter raise SystemExit here, wherever here is by then.
+
+    From within: CPython 3.11 spins, if it is traced, as long as another thread has not noticed.
+    """
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(threading.get_ident()), ctypes.py_object(SystemExit)
+    )
 
 
 class Tormented(StreamHandler):

@@ -135,12 +135,7 @@ def worker_dies(lab: Lab) -> None:
             lab.tell(QUESTION)
         lab.await_books("closed", closed)
     lab.tell(b"interrupt\n")
-    if lab.is_stream:
-        held = lab.hold()
-        with lab.trouble("workers ended"):
-            held.sendall(b".")
-            lab.hear(held)
-            lab.dismiss(held)
+    lab.tell(b"end\n")
 
 
 _PAUSE: Final = "pauses, then serves who has waited"

@@ -1,7 +1,6 @@
 """What can be wrong inside the server's process, each for the length of a block."""
 
 import contextlib
-import ctypes
 import errno
 import os
 import resource
@@ -89,17 +88,6 @@ def clock_set_back(server: Server[Any, Any]) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def workers_ended(server: Server[Any, Any]) -> Generator[None, None, None]:
-    """Have SystemExit raised in all threads that serve a request, wherever they are."""
-    for live in server.connections():
-        if live.worker is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(live.worker), ctypes.py_object(SystemExit)
-            )
-    yield
-
-
-@contextlib.contextmanager
 def children_killed(server: Server[Any, Any]) -> Generator[None, None, None]:
     """Kill all children."""
     kill_children()
@@ -117,6 +105,5 @@ TROUBLES: Final[Mapping[str, Trouble]] = {
     "observer": raising("observer", ValueError("observer"), SystemExit("observer")),
     "close": raising("close", SystemExit("a worker's end")),
     "clock set back": clock_set_back,
-    "workers ended": workers_ended,
     "children killed": children_killed,
 }

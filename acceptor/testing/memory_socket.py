@@ -167,7 +167,7 @@ class MemorySocket(BareSocket):
         wire = self._wire
 
         def over() -> bool:
-            return ready() or wire.broken is not None or self._gone
+            return ready() or wire.broken is not None
 
         duty, own = self._obligations, self._seconds
         deadline = Deadline.after(own, self._clock)

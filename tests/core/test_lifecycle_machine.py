@@ -37,7 +37,6 @@ CALLS: Final[dict[str, Callable[[Server[Any, Any]], object]]] = {
     "resume": lambda server: server.resume(),
     "shutdown": lambda server: server.shutdown(),
     "hurry": lambda server: server.hurry(),
-    "handle_request": lambda server: server.handle_request(0),
     "wait": lambda server: server.wait(0),
     "drain": lambda server: server.drain(0),
     "lame duck": lambda server: server.drain(0, lame_duck=0.001),

@@ -1,7 +1,6 @@
 """A server for the length of a block."""
 
 import contextlib
-import socket
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from acceptor import (
     NeedsHandler,
     Outcome,
     Phase,
-    Ready,
     Server,
     ServerBuilder,
     StopCause,
@@ -25,7 +23,6 @@ from acceptor.testing import (
     FakeIncoming,
     MemoryDatagramTransport,
     MemoryTransport,
-    RaisingPolicy,
     ScriptedTransport,
     serve,
 )
@@ -36,10 +33,6 @@ from tests.support import read_all
 class Shout(DatagramHandler):
     def handle(self) -> None:
         self.wfile.write(self.rfile.read().upper())
-
-
-def fail(request: socket.socket, client_address: object, server: Server[Any, Any]) -> None:
-    raise ValueError("oh no")
 
 
 @pytest.fixture(params=["tcp4", "tcp6", "wildcard", "unix", "abstract", "memory"])
@@ -97,91 +90,6 @@ def test_client_is_there_only_if_it_was_asked_for() -> None:
         pytest.raises(AttributeError, match="client=True"),
     ):
         _ = serving.client
-
-
-@pytest.mark.parametrize("strategy", ["sync", "threaded"])
-def test_block_fails_with_the_cause_when_a_handler_raised(strategy: str) -> None:
-    stage: Ready[Any, Any] = getattr(tcp(), strategy)().handler(fail)
-
-    with (
-        pytest.raises(AssertionError, match=r"the handler failed for .*ValueError") as caught,
-        serve(stage, client=True) as serving,
-    ):
-        read_all(serving.client)
-
-    assert isinstance(caught.value.__cause__, ValueError)
-
-
-def test_block_fails_when_a_handler_raised_in_a_child() -> None:
-    with (
-        pytest.raises(AssertionError, match=r"failed for .* in a child"),
-        serve(tcp().forked().handler(fail), client=True) as serving,
-    ):
-        read_all(serving.client)
-
-
-def test_block_fails_when_a_policy_raised() -> None:
-    policy = RaisingPolicy(ValueError("oh no"))
-
-    with (
-        pytest.raises(AssertionError, match="the access policy failed for") as caught,
-        serve(tcp().access(policy).handler(greet), client=True) as serving,
-    ):
-        read_all(serving.client)
-
-    assert caught.value.__cause__ is policy.error
-
-
-def test_block_does_not_fail_when_it_may() -> None:
-    with serve(tcp().handler(fail), client=True, may_fail=True) as serving:
-        [closed] = serving.events.wait_for(Closed)
-
-    assert closed.outcome is Outcome.FAILED
-
-
-def test_error_of_the_block_is_not_hidden_by_that_of_a_handler() -> None:
-    def run() -> None:
-        with serve(server, client=True) as serving:
-            serving.events.wait_for(Closed)
-            raise KeyError("the test's own")
-
-    server = tcp().handler(fail).build()
-
-    with pytest.raises(KeyError) as caught:
-        run()
-
-    assert any("ValueError('oh no')" in note for note in caught.value.__notes__)
-    assert server.phase is Phase.CLOSED
-
-
-def test_block_fails_with_what_broke_the_server() -> None:
-    transport = ScriptedTransport.of(TypeError("it broke"))
-    stage = ServerBuilder().transport(transport).handler(greet)
-
-    with pytest.raises(TypeError, match="it broke"), serve(stage) as serving:
-        serving.server.wait()
-
-
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
-def test_request_that_does_not_end_is_cut_when_the_grace_is_over(strategy: str) -> None:
-    stage: Ready[Any, Any] = getattr(tcp(), strategy)().handler(hold)
-    with contextlib.ExitStack() as stack:
-        with serve(stage, grace=0.01) as serving:
-            mine = stack.enter_context(socket.create_connection(tuple(serving.address)))
-            mine.settimeout(20)
-            assert mine.recv(1) == b"!"
-
-        [closed] = serving.events.of(Closed)
-
-    assert closed.outcome is Outcome.CUT
-
-
-def test_request_that_only_waits_for_its_client_ends_by_itself() -> None:
-    with serve(tcp().threaded().handler(hold), client=True) as serving:
-        assert serving.client.recv(1) == b"!"
-
-    [closed] = serving.events.of(Closed)
-    assert closed.outcome in (Outcome.FINISHED, Outcome.CLIENT_LEFT)
 
 
 def test_server_that_is_built_already_is_served_and_observed() -> None:
