@@ -36,8 +36,8 @@ _SAMPLES_AT_LEAST: Final = 30
 _LONGEST_STEP: Final = 10.0  # seconds
 _WARM_UP: Final = 0.25  # part of the samples that the trend leaves out
 
-# What may be gained after the warm-up. An arena of Python's, which comes as a whole, is 1 MiB.
-_MEMORY_MAY_GROW: Final = 2048  # KiB
+# What may be gained after the warm-up, beyond doubt. One of Python's arenas is 1 MiB.
+_MEMORY_MAY_GROW: Final = 1024  # KiB
 _COUNTS_MAY_GROW: Final = 8
 
 

@@ -9,9 +9,9 @@ from chaos.matrix import Effort, Result
 # What a next client may be kept waiting when a fault is over. Seconds.
 AT_ONCE: Final = 1.0
 
-# KiB. Python takes memory in arenas of 1 MiB, so a leak shows in more than one of them.
+# KiB. Less is a page here and there; a leak of some worth soon comes to more.
 _NOTHING: Final = 64
-_MUCH: Final = 3072
+_MUCH: Final = 1024
 
 _HEAD: Final = """\
 Required in every cell: within {at_once:g} s of the fault's end the next client is served;

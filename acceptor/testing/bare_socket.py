@@ -130,7 +130,30 @@ class BareSocket(socket.socket):
         self.close()
         return -1
 
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise OSError(errno.EOPNOTSUPP, "a memory socket cannot do this")
+    def accept(self) -> NoReturn:
+        """Raise: there is no port."""
+        raise _cannot("accept")
 
-    accept = bind = connect = connect_ex = dup = listen = _refuse
+    def bind(self, address: object, /) -> NoReturn:
+        """Raise: it has its place already."""
+        raise _cannot("bind")
+
+    def connect(self, address: object, /) -> NoReturn:
+        """Raise: it is connected by the transport's `connect`."""
+        raise _cannot("connect")
+
+    def connect_ex(self, address: object, /) -> NoReturn:
+        """Raise: it is connected by the transport's `connect`."""
+        raise _cannot("connect_ex")
+
+    def dup(self) -> NoReturn:
+        """Raise: there is no descriptor."""
+        raise _cannot("dup")
+
+    def listen(self, backlog: int = 0, /) -> NoReturn:
+        """Raise: there is no port."""
+        raise _cannot("listen")
+
+
+def _cannot(act: str) -> OSError:
+    return OSError(errno.EOPNOTSUPP, f"a memory socket cannot {act}")

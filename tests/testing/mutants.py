@@ -16,8 +16,9 @@ from acceptor import (
     UdpEndpoint,
     UdpTransport,
 )
+from tests.support import PATIENCE
 
-SOON = 0.5  # seconds; what a fault that only shows as a wait may take here
+SOON = 1.0  # seconds; what a fault that only shows as a wait may take here
 
 OVER = threading.Event()
 """Ends what a mutant waits for, so that nothing is left."""
@@ -81,7 +82,7 @@ def client_of(inner: Any) -> Callable[[Any], socket.socket]:
     def connect(address: Any) -> socket.socket:
         with contextlib.ExitStack() as undo:
             client = undo.enter_context(socket.socket(socket.AF_INET, kind))
-            client.settimeout(SOON)
+            client.settimeout(PATIENCE)
             client.connect(tuple(address))
             undo.pop_all()
             return client

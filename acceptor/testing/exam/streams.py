@@ -103,7 +103,9 @@ def _is_cut(room: Room) -> None:
         require(client.recv(1) == b"", "the client must see the end after cut() and close()")
 
 
-def _obeys(name: str, act: Callable[[Any], object], reads: bool) -> Callable[[Room], None]:
+def _obeys(
+    name: str, act: Callable[[Any], object], *, reads: bool = False
+) -> Callable[[Room], None]:
     """Make the question whether one of the deadlines is obeyed."""
 
     def question(room: Room) -> None:
@@ -201,10 +203,11 @@ STREAM_QUESTIONS: Final = (
     _tells_half_closes_apart,
     _closes_politely,
     _is_cut,
-    _obeys("first_data", lambda request: request.recv(1), reads=False),
+    _obeys("first_data", lambda request: request.recv(1)),
     _obeys("idle", lambda request: request.recv(1), reads=True),
     _obeys("write", lambda request: request.sendall(_HUGE), reads=True),
-    _obeys("connection", lambda request: (request.recv(1), request.recv(1)), reads=True),
+    # Each read gets a byte or more, so one of them must wait.
+    _obeys("connection", lambda request: [request.recv(100) for _ in range(len(HELLO) + 1)]),
     _tells_who_has_left,
     _refuses_plainly,
     _refuses_the_slow,
