@@ -212,16 +212,13 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self._backoff.end()
 
     def take_up_to(self, most: int) -> int:
-        """Take the clients that are there, at most so many; return how many were.
-
-        There is room for the first: the caller has waited for a client with success.
-        """
+        """Take the clients that are there, at most so many; return how many were."""
         taken = 0
         orders = self._orders
         while (
             taken < most
             and not (orders.ending or orders.paused)
-            and (not taken or self.intake.has_room())
+            and self.intake.has_room()  # for the first, too: the limits may be others by now
             and (incoming := self._accept()) is not None
         ):
             taken += 1

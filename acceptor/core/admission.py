@@ -145,7 +145,11 @@ class Admission:
     def has_room_for(self, peer: object) -> bool:
         """Say whether this peer may have one more request in work."""
         most = self._limits.per_peer
-        return most is None or self._of_peer[self._limits.key_of(peer)] < most
+        if most is None:
+            return True
+        key = self._limits.key_of(peer)
+        with self._lock:  # a slot that was seen to be free is free for its peer, too
+            return self._of_peer[key] < most
 
     @property
     def next_id(self) -> int:
@@ -174,16 +178,20 @@ class Admission:
     def leave(self, job: Request) -> None:
         """Give a job's slot back; a second call for the same job is an error of ours."""
         outcome = self._settled[job]
-        if outcome is _FINISHED:
+        if outcome is _FINISHED and not self._keys:
             del self._running[job]
+            if (
+                self._keys
+            ):  # new limits may have counted it; `_count_peer` looks the other way round
+                with self._lock:
+                    self._forget_peer(job)
         else:
             with self._lock:
                 del self._running[job]
-                self._ended_otherwise[outcome] += 1
-        self._settled.pop(job, None)  # whoever wanted to cut it just now may have tidied up
-        if self._keys:  # looked at after the job has left; `_count_peer` looks the other way round
-            with self._lock:
                 self._forget_peer(job)
+                if outcome is not _FINISHED:
+                    self._ended_otherwise[outcome] += 1
+        self._settled.pop(job, None)  # whoever wanted to cut it just now may have tidied up
         if self._awaited:
             with self._lock:
                 awaited, self._awaited = self._awaited, False

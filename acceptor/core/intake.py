@@ -67,8 +67,8 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         admission = self.admission
         if not (self._lets_all_in or self._is_allowed(incoming)):
             return
-        # Only asked where a full house or a greedy peer is turned away, and not left waiting.
-        if admission.may_turn_away and not self._fits(incoming):
+        # Where nobody is turned away it is only full if the limits have changed this very moment.
+        if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
             return
         service = self._service
         job = ServeRequest.new(incoming, service, admission.next_id)

@@ -10,13 +10,16 @@ from acceptor import (
     Accepted,
     AcceptPaused,
     AcceptResumed,
+    Close,
     Closed,
     Full,
+    Limits,
     Outcome,
     Refused,
     ResourceError,
     Started,
     Stats,
+    Wait,
 )
 from acceptor.core.accept_loop import SINGLE
 from acceptor.core.access import AllowAll, as_policy
@@ -235,3 +238,30 @@ def test_accept_loop_takes_no_client_once_it_is_retired(make: Any) -> None:
 
     assert bench.listener.accepts == 0
     assert bench.listener.history == ["retired"]
+
+
+def test_nobody_is_taken_under_limits_that_held_before_the_wait(make: Any) -> None:
+    bench: Bench = make(FakeIncoming(), FakeIncoming(), limit=1)
+    bench.admission.change_limits(Limits(overflow=Close()))
+    assert bench.loop.run_once(None)
+
+    assert bench.loop.wait_for_client(None)
+    bench.admission.change_limits(Limits(overflow=Wait()))
+
+    assert bench.loop.take_up_to(1) == 0
+    assert bench.listener.waiting() == 1
+
+
+def test_client_taken_while_the_limits_change_is_turned_away_and_not_one_too_many(
+    make: Any,
+) -> None:
+    bench: Bench = make(FakeIncoming(), limit=1)
+    bench.admission.change_limits(Limits(overflow=Close()))
+    assert bench.loop.run_once(None)
+    late = FakeIncoming()
+
+    bench.admission.change_limits(Limits(overflow=Wait()))  # while the loop accepts
+    bench.loop.intake.take(late)
+
+    assert late.history == ["refused by Close()"]
+    assert bench.admission.stats() == Stats(accepted=1, active=1, refused=1)

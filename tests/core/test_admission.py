@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from acceptor import Job, Outcome, RequestState, Stats, Traffic
+from acceptor import Job, Limits, Outcome, RequestState, Stats, Traffic
 from acceptor.core.admission import Admission
 
 
@@ -122,3 +122,27 @@ def test_leave_refuses_a_job_that_has_left(outcome: Outcome) -> None:
 
     assert admission.stats().accepted == 1
     assert admission.stats().active == 0
+
+
+@pytest.mark.usefixtures("hectic")
+def test_slot_that_is_seen_to_be_free_is_free_for_its_peer_too() -> None:
+    admission = Admission(1, lambda: None, Limits(per_peer=1))
+    gone: queue.SimpleQueue[IdleJob | None] = queue.SimpleQueue()
+
+    def leave_all() -> None:
+        while job := gone.get():
+            end(admission, job, Outcome.FINISHED)
+
+    thread = threading.Thread(target=leave_all)
+    thread.start()
+    try:
+        for _ in range(2000):
+            job = IdleJob()
+            admission.enter(job)
+            gone.put(job)
+            while admission.is_full():
+                pass
+            assert admission.has_room_for(job.peer)
+    finally:
+        gone.put(None)
+        thread.join()
