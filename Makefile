@@ -10,23 +10,22 @@ PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=
-# What runs the tests. With COVERAGE=no, nothing measures which lines they reach.
-COVERAGE ?= yes
+ROLLING_ARGS ?=
 
-.PHONY: run test conformance chaos soak check lint format types bench clean
+.PHONY: run test coverage conformance chaos soak rolling check lint format types bench clean
 
 run: $(VENV)/run
 	@exec $(BIN)/python -m acceptor $(ARGS)
 
 test: $(VENV)/dev
-ifeq ($(COVERAGE),no)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
-else
+
+# The tests once more, measuring which lines they reach; that takes twice the time.
+coverage: $(VENV)/dev
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
-endif
 
 # CPython's own suites with acceptor.classic in the place of socketserver.
 conformance: $(VENV)/run
@@ -39,6 +38,10 @@ chaos: $(VENV)/run
 # Full load for a quarter of an hour: memory, descriptors, threads and children stay flat.
 soak: $(VENV)/run
 	@$(BIN)/python -m chaos.soak $(SOAK_ARGS)
+
+# Restarts under load behind one port: no client may see an error. Needs wrk.
+rolling: $(VENV)/run
+	@$(BIN)/python -m chaos.rolling $(ROLLING_ARGS)
 
 check: lint types test
 

@@ -1,7 +1,10 @@
 """The fault matrix in short: every fault once, on every transport, under every strategy."""
 
+import contextlib
 import os
+import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,6 +17,8 @@ from chaos.lab import STREAMS, Lab
 from chaos.ledger import Ledger
 from chaos.matrix import FAULTS, Effort, Result, cells, objections, run
 from chaos.resources import can_be_measured
+from chaos.rolling import Rolling
+from chaos.rolling import main as rolling
 from chaos.soak import PLACES
 from chaos.soak import main as soak
 from chaos.table import notes, what_is_wrong
@@ -172,6 +177,25 @@ def test_trend_is_sure_of_what_grows_and_not_of_what_sways() -> None:
     assert grows.surely_exceeds(2000)
     assert not grows.surely_exceeds(3000)
     assert not sways.surely_exceeds(0)
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_rolling_restart_under_load_fails_no_request(capfd: pytest.CaptureFixture[str]) -> None:
+    status = rolling(["--seconds", "3"])
+
+    said = capfd.readouterr().out
+    assert status == 0, said
+    assert said.count("no error\n") == 2
+
+
+def test_rolling_restart_finds_what_is_lost(tmp_path: Path) -> None:
+    it = Rolling(0, str(tmp_path), "HTTP/1.1")
+    with contextlib.closing(it):
+        it.add()
+        it._servers[0].kill()
+        it.remove()
+
+    assert it.lost == ["cut, left in the queue: it said nothing"]
 
 
 def test_soak_finds_servers_flat(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ FIRST_PAUSE: Final = 0.1  # seconds
 LONGEST_PAUSE: Final = 1.0  # seconds
 
 _GLANCE: Final = 0.0005  # seconds
+_LOOK: Final = 0.01  # seconds
 
 # All loops of this process that may have a port open, for a forked child to drop. No `WeakSet`:
 # to go through one, each child would have to copy 15 pages more.
@@ -152,15 +153,16 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             self.turn(None, BURST)  # this waits for a slot, or a worker
         elif self.wait_for_client(0.0):
             self.take_up_to(BURST)
-        else:
-            self._retire_if_empty()
+        elif not self._retire_if_empty():
+            self.turn(_LOOK, BURST)  # for somebody who is about to come in
 
-    def _retire_if_empty(self) -> None:
+    def _retire_if_empty(self) -> bool:
         with self._port_lock:
             self.waiter.turn_to(-1)  # a client that waits is found by the next look
             if not self._retired and isinstance(self.listener, Queue):
                 self._retired = self.listener.close_if_empty()
                 self._left = self.listener.retire() if self._retired else None
+            return self._retired
 
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds."""

@@ -135,7 +135,7 @@ class Queue(Protocol):
         """Return how many clients wait to be accepted; None if that is not known."""
 
     def close_if_empty(self) -> bool:
-        """Say whether nobody waits, and `retire` may follow.
+        """Say whether nobody waits or is about to, and `retire` may follow; else it is asked again.
 
         A listener that can lose clients in between closes its port here and now.
         """

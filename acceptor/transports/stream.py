@@ -19,6 +19,7 @@ from acceptor.core.events import Outcome
 from acceptor.core.interfaces import Incoming, Listener, Queue, Traffic
 from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.transports.backlog import clients_waiting
+from acceptor.transports.last_handshakes import LastHandshakes
 from acceptor.transports.served import ServedSocket
 
 PeerT = TypeVar("PeerT")
@@ -171,7 +172,10 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
     address: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
     _peer_of: Callable[[socket.socket, Any], PeerT]
     _forget: Callable[[], object] = attrs.field(default=lambda: None)
+    is_ours: bool = attrs.field(default=False, kw_only=True)
+    """Whether no other process may listen with this very socket."""
 
+    _last_handshakes: LastHandshakes | None = attrs.field(default=None, init=False)
     _family: int = attrs.field(init=False, repr=False)
     _proto: int = attrs.field(init=False, repr=False)
 
@@ -223,10 +227,15 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
             return None
 
     def close_if_empty(self) -> bool:
-        """Close the port, unless a connection waits to be accepted."""
-        # Neither gives another thread a turn, as most calls to the system do. Two microseconds.
-        if self.fileno() >= 0 and clients_waiting(self._socket):
-            return False
+        """Close the port, unless a connection waits to be accepted, or is about to."""
+        if self.fileno() >= 0:
+            if self.is_ours and self._last_handshakes is None:
+                self._last_handshakes = LastHandshakes(self._socket)
+            if self._last_handshakes and self._last_handshakes.are_under_way():
+                return False
+            # Neither this nor closing gives another thread a turn, as most calls to the system do.
+            if clients_waiting(self._socket):
+                return False
         self.close()
         return True
 

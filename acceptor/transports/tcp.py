@@ -67,7 +67,8 @@ class TcpTransport(Transport[socket.socket, InetPeer]):
         with naming(self.endpoint), contextlib.ExitStack() as undo:
             sock = undo.enter_context(self._open())
             sock.listen(LARGEST_BACKLOG if self.backlog is None else self.backlog)
-            listener = StreamListener(sock, inet_peer(sock.getsockname()), tcp_peer)
+            address = inet_peer(sock.getsockname())
+            listener = StreamListener(sock, address, tcp_peer, is_ours=True)
             undo.pop_all()
             return listener
 
