@@ -233,9 +233,9 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
 
     def _accept(self) -> Incoming[RequestT, PeerT] | None:
         try:
-            # Before the look at the flag; `retire` does it the other way round.
+            # Before the look at the flags; whoever sets one does it the other way round.
             self._accepting = True
-            if self._retired:
+            if self._retired or self._orders.paused:
                 return None
             incoming = self.listener.accept()
         except OSError as error:
@@ -248,6 +248,15 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         if incoming is not None and self._backoff.attempts:
             self._backoff.end()
         return incoming
+
+    def finish_accept(self) -> None:
+        """Wait until an accept that is under way is over; not for the thread that accepts.
+
+        Accepting does not wait, so this takes no time; with a lock, which costs each request more
+        than a flag, it would be the same.
+        """
+        while self._accepting:
+            time.sleep(_GLANCE)
 
     @property
     def shares_port(self) -> bool:
@@ -271,10 +280,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 return self._left
             self._retired = True
             # So that the port is never closed, and its number used again, between the look at
-            # the flag and the system call. Accepting does not wait, so this takes no time; with
-            # a lock, which costs each request more than all of these flags, it would be the same.
-            while self._accepting:
-                time.sleep(_GLANCE)
+            # the flag and the system call.
+            self.finish_accept()
             self.waiter.turn_to(-1)  # while the number is still the port's
             self._left = self.listener.retire()
             return self._left

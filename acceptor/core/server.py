@@ -347,7 +347,14 @@ class Server(Generic[RequestT_co, PeerT_co]):
         """
         if self.phase in (Phase.NEW, Phase.CLOSED):
             raise refusal("hand out a wake-up", self.phase)
-        return self._opened("hand out a wake-up").waiter.wake_end()
+        try:
+            return self._opened("hand out a wake-up").waiter.wake_end()
+        except OSError:
+            if (
+                self._lifecycle.phase is Phase.CLOSED
+            ):  # by another thread, after the look at the phase
+                raise refusal("hand out a wake-up", self.phase) from None
+            raise
 
     def pause(self) -> None:
         """Take no more clients for now; they wait in the backlog, running requests go on.
@@ -359,7 +366,10 @@ class Server(Generic[RequestT_co, PeerT_co]):
             self._lifecycle.advance(Phase.PAUSED, "pause", only_from=Phase.SERVING)
             self._orders.paused = True
             self._paused_at = self._recipe.clock()
-        self._opened("pause").waiter.wake()
+        loop = self._opened("pause")
+        loop.waiter.wake()
+        if self._seat.driver != threading.get_ident():  # or this is a signal handler in its midst
+            loop.finish_accept()
         self._report(AcceptPaused(cause=None, delay=None))
 
     def resume(self) -> None:

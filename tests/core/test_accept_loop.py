@@ -265,3 +265,17 @@ def test_client_taken_while_the_limits_change_is_turned_away_and_not_one_too_man
 
     assert late.history == ["refused by Close()"]
     assert bench.admission.stats() == Stats(accepted=1, active=1, refused=1)
+
+
+def test_nobody_is_taken_when_it_is_paused_right_before_the_accept(make: Any) -> None:
+    bench: Bench = make(FakeIncoming())
+    has_room = bench.loop.intake.has_room
+
+    def pause_then_look() -> bool:
+        bench.orders.paused = True
+        return has_room()
+
+    bench.loop.intake.has_room = pause_then_look
+
+    assert bench.loop.take_up_to(1) == 0
+    assert bench.listener.waiting() == 1

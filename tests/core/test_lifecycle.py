@@ -192,3 +192,14 @@ def test_handler_is_refused_when_it_drives_its_own_server() -> None:
 
     assert len(refusals) == 4
     assert all("the server is serving" in text for text in refusals)
+
+
+def test_wake_end_of_a_server_that_is_closed_just_then_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = tcp().handler(greet).build().listen()
+    server.stop()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Server, "phase", Phase.DRAINING)  # as it was at the first look
+        with pytest.raises(LifecycleError, match="closed"):
+            server.wake_end()
