@@ -48,6 +48,7 @@ from acceptor.core.events import (
     Full,
     HandlerFailed,
     HandshakeFailed,
+    HandshakeFailure,
     Listening,
     LiveRequest,
     Observer,
@@ -67,7 +68,9 @@ from acceptor.core.interfaces import (
     Dispatcher,
     Incoming,
     Job,
+    Leave,
     Listener,
+    RememberingPolicy,
     Traffic,
     Transport,
     Workplace,
@@ -76,6 +79,7 @@ from acceptor.core.lifecycle import Phase
 from acceptor.core.limits import Close, Limits, Overflow, Refusal, Reply, Reset, Wait
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, Peer, UnixPeer
 from acceptor.core.plan import Plan
+from acceptor.core.proxied import ProxiedPeer, ProxyCommand, ProxyHeader
 from acceptor.core.reporting import access_log
 from acceptor.core.runner import run
 from acceptor.core.server import Server
@@ -119,11 +123,13 @@ __all__ = [
     "HandlerMismatchError",
     "HandshakeError",
     "HandshakeFailed",
+    "HandshakeFailure",
     "IPv4Peer",
     "IPv6Peer",
     "Incoming",
     "InetPeer",
     "Job",
+    "Leave",
     "LifecycleError",
     "Limits",
     "ListenError",
@@ -139,10 +145,14 @@ __all__ = [
     "Phase",
     "Plan",
     "Policy",
+    "ProxiedPeer",
+    "ProxyCommand",
+    "ProxyHeader",
     "Ready",
     "Refusal",
     "RefusalReason",
     "Refused",
+    "RememberingPolicy",
     "Reply",
     "RequestState",
     "Reset",

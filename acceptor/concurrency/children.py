@@ -35,6 +35,7 @@ _STATUS: Final = {
     Outcome.CLIENT_LEFT: 64,
     Outcome.TIMED_OUT: 65,
     Outcome.HANDSHAKE_FAILED: 66,
+    Outcome.DENIED: 67,
 }
 _FINISHED: Final = Outcome.FINISHED
 _OUTCOME: Final = {status: outcome for outcome, status in _STATUS.items()}

@@ -1,6 +1,9 @@
 """The errors that acceptor raises on purpose; each is also the nearest built-in error."""
 
 import threading
+from typing import Final, Self
+
+from acceptor.core.events import HandshakeFailure
 
 
 class AcceptorError(Exception):
@@ -49,6 +52,16 @@ class SelfWaitError(LifecycleError):
 
 class HandshakeError(AcceptorError, ConnectionError):
     """A client did not get through the transport's handshake; concerns that client alone."""
+
+    def __init__(
+        self, message: str = "", reason: HandshakeFailure = HandshakeFailure.OTHER
+    ) -> None:
+        super().__init__(message or reason.value)
+        self.reason: Final = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, HandshakeFailure]]:
+        """Pickle it as it was made."""
+        return type(self), (str(self), self.reason)
 
 
 class DeadlineError(AcceptorError, TimeoutError):

@@ -15,6 +15,7 @@ class Outcome(enum.Enum):
     CLIENT_LEFT = "client left"
     TIMED_OUT = "timed out"
     HANDSHAKE_FAILED = "handshake failed"
+    DENIED = "denied by an access policy"
     CUT = "cut"
     LOST = "worker lost"
 
@@ -26,6 +27,19 @@ class RequestState(enum.Enum):
     HANDSHAKE = "in its handshake"
     HANDLING = "in its handler"
     CLOSING = "being closed"
+
+
+class HandshakeFailure(enum.Enum):
+    """Why a client did not get through a handshake."""
+
+    TIMEOUT = "timeout"
+    CLIENT_LEFT = "the client left"
+    NOT_TLS = "not TLS"
+    NO_SHARED_VERSION = "no shared version"
+    BAD_CERTIFICATE = "bad client certificate"
+    REJECTED = "the client rejected our certificate or offer"
+    BAD_PROXY_HEADER = "no valid PROXY header"
+    OTHER = "protocol error"
 
 
 class StopCause(enum.Enum):
@@ -82,12 +96,18 @@ class Accepted:
 
 @attrs.frozen(kw_only=True)
 class Refused:
-    """A client was taken and turned away; `error` is what the policy raised, if it did."""
+    """A client was taken and turned away; `error` is what the policy raised, if it did.
+
+    Most are turned away before they are accepted, and have no `id`. One that a policy behind a
+    handshake denies is accepted by then; its `Closed` follows, with the outcome DENIED. Under the
+    fork strategy this is told in the child.
+    """
 
     peer: object
     reason: RefusalReason
-    detail: str = ""  # which policy it was, or which limit
+    detail: str = ""  # which rule it was, or which limit
     error: BaseException | None = None
+    id: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -104,6 +124,7 @@ class HandshakeFailed:
 
     id: int
     peer: object
+    reason: HandshakeFailure
     error: Exception
 
 
@@ -229,5 +250,6 @@ class Stats:
     client_left: int = 0
     timed_out: int = 0
     handshake_failed: int = 0
+    denied: int = 0  # by a policy that stands behind a handshake
     cut: int = 0
     lost: int = 0  # their worker was killed before it could say how they ended

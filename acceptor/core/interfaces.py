@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.events import Outcome
@@ -346,6 +346,27 @@ class AccessPolicy(Protocol[PeerT_contra]):
 
         Raises:
             Exception: The policy failed; the peer is denied and the error logged.
+        """
+
+
+Leave: TypeAlias = Callable[[Outcome], object]
+"""What a policy wants to have called once when a client that it let in has gone; from any thread.
+
+The outcome is DENIED if a later policy denied the client.
+"""
+
+
+@runtime_checkable
+class RememberingPolicy(AccessPolicy[PeerT_contra], Protocol[PeerT_contra]):
+    """A policy that must hear what became of whom it has let in."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def enter(self, peer: PeerT_contra, /) -> Leave | None:
+        """Let the peer in and return what is to be called in the end; None denies.
+
+        Called in the place of `allows`, which only tells what it would say now.
         """
 
 

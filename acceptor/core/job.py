@@ -8,12 +8,13 @@ import attrs
 
 from acceptor.core.admission import Admission
 from acceptor.core.deadlines import Clock, Timeouts
-from acceptor.core.errors import is_ctrl_c
+from acceptor.core.errors import HandshakeError, is_ctrl_c
 from acceptor.core.events import (
     Accepted,
     Closed,
     HandlerFailed,
     HandshakeFailed,
+    HandshakeFailure,
     Outcome,
     RequestState,
     Started,
@@ -30,10 +31,19 @@ _blank: Final = object.__new__
 _FINISHED: Final = Outcome.FINISHED
 _FAILED: Final = Outcome.FAILED
 _LOST: Final = Outcome.LOST
+_OTHER: Final = HandshakeFailure.OTHER
 _WAITING: Final = RequestState.WAITING
 _HANDSHAKE: Final = RequestState.HANDSHAKE
 _HANDLING: Final = RequestState.HANDLING
 _CLOSING: Final = RequestState.CLOSING
+
+
+def _reason_of(error: Exception) -> HandshakeFailure:
+    if isinstance(error, HandshakeError):
+        return error.reason
+    if isinstance(error, TimeoutError):
+        return HandshakeFailure.TIMEOUT
+    return HandshakeFailure.CLIENT_LEFT if isinstance(error, ConnectionError) else _OTHER
 
 
 @attrs.define(eq=False)
@@ -103,7 +113,11 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             try:
                 request = incoming.handshake(service.timeouts, self.traffic)
             except Exception as error:
-                service.report(HandshakeFailed(id=self.id, peer=self.peer, error=error))
+                service.report(
+                    HandshakeFailed(
+                        id=self.id, peer=self.peer, reason=_reason_of(error), error=error
+                    )
+                )
                 return Outcome.HANDSHAKE_FAILED
             self.state = _HANDLING
             if tells:

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple, Self, TypeAlias
 _MAPPED_PREFIX = "::ffff:"
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
+    """The classic pair that every peer is."""
+
     host: str
     port: int
 
 
-class IPv4Peer(_Pair):
+class IPv4Peer(Pair):
     """An IPv4 address and port, equal to the plain tuple `(host, port)`."""
 
     __slots__ = ()
@@ -19,7 +21,7 @@ class IPv4Peer(_Pair):
         return f"{self.host}:{self.port}"
 
 
-class IPv6Peer(_Pair):
+class IPv6Peer(Pair):
     """An IPv6 address and port, equal to the plain tuple `(host, port)`.
 
     A link-local address keeps its scope behind a percent sign, `fe80::1%2`, so that the pair
@@ -37,7 +39,7 @@ class IPv6Peer(_Pair):
         return f"[{self.host}]:{self.port}"
 
 
-class UnixPeer(_Pair):
+class UnixPeer(Pair):
     """The other end of a Unix socket: its path and, where the system tells, its process.
 
     `path` is "" for an unbound socket and starts with "@" for an abstract name. `pid`, `uid` and

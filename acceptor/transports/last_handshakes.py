@@ -7,8 +7,8 @@ before the end, first packets are dropped, which their clients send again a seco
 another socket by then; and handshakes that have begun may come to their end.
 """
 
+import array
 import contextlib
-import ctypes
 import socket
 import struct
 import sys
@@ -52,9 +52,9 @@ if sys.platform == "linux":
     _WHO: Final = slice(_HEADER.size + 6, _HEADER.size + 40)  # their port, both addresses
 
     def _take_no_more(listening: socket.socket) -> None:
-        code = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))
-        count = len(_DROP_SYN) // _INSTRUCTION.size
-        program = _PROGRAM.pack(count, ctypes.addressof(code))
+        code = array.array("B", _DROP_SYN)
+        count = len(code) // _INSTRUCTION.size
+        program = _PROGRAM.pack(count, code.buffer_info()[0])
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
     def _half_open(listening: socket.socket) -> set[bytes]:

@@ -27,6 +27,7 @@ _TOLD: Final = (
     Outcome.CLIENT_LEFT,
     Outcome.TIMED_OUT,
     Outcome.HANDSHAKE_FAILED,
+    Outcome.DENIED,
 )
 
 
