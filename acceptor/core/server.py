@@ -207,7 +207,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
             LifecycleError: It serves already, or is closed.
             Exception: The listener or the concurrency strategy broke; the server has stopped.
         """
-        with self._in_seat(self._begin("serve")) as loop:
+        with self._in_seat(self._begin("serve")) as loop, loop.waiter.woken_by_signals():
             loop.run()
 
     def handle_request(self, timeout: float | None = None) -> bool:
@@ -217,7 +217,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
         still run when this returns. `shutdown` ends the wait, too. Raises as `serve_forever`.
         """
         check_timeout("timeout", timeout)
-        with self._in_seat(self._begin("handle a request")) as loop:
+        begun = self._begin("handle a request")
+        with self._in_seat(begun) as loop, loop.waiter.woken_by_signals():
             return loop.run_once(timeout)
 
     def start(self) -> Self:

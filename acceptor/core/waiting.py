@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from typing import Final
 
 import attrs
@@ -12,6 +14,8 @@ from acceptor.core.polling import READABLE, Poller, best_poller
 
 _LOOK_UP: Final = b"\0"
 _END: Final = b"\xff"  # no signal has this number, and `signal.set_wakeup_fd` sends numbers
+
+_NOBODY: Final = -1  # no descriptor
 
 _A_DAY: Final = 86_400.0  # seconds; epoll takes no more than 24 days, and every caller waits again
 _RECHECK: Final = 0.1  # seconds
@@ -23,6 +27,13 @@ def _quiet_pair() -> tuple[socket.socket, socket.socket]:
     reader.setblocking(False)
     writer.setblocking(False)
     return reader, writer
+
+
+def _wake_by_signals(fd: int) -> int | None:
+    try:
+        return signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    except ValueError:  # the main thread of another interpreter
+        return None
 
 
 @attrs.define(eq=False)
@@ -100,6 +111,25 @@ class Waiter:
     def wake_end(self) -> socket.socket:
         """Return a socket, the caller's to close, on which any byte is a wake-up."""
         return self._ends[1].dup()
+
+    @contextlib.contextmanager
+    def woken_by_signals(self) -> Generator[None, None, None]:
+        """Have every signal end the wait meanwhile, unless the program has seen to that itself.
+
+        The system may give a signal to another thread, or just before the wait begins: then its
+        handler in Python would only run at the next wake-up. For the main thread; elsewhere, where
+        no handler runs, it does nothing.
+        """
+        before = None
+        if threading.current_thread() is threading.main_thread() and self._ends:
+            before = _wake_by_signals(self._ends[1].fileno())
+            if before is not None and before != _NOBODY:
+                _wake_by_signals(before)
+        try:
+            yield
+        finally:
+            if before == _NOBODY:
+                _wake_by_signals(_NOBODY)
 
     def wake(self) -> None:
         """End the current or the next wait."""

@@ -177,3 +177,40 @@ def test_many_threads_drain_and_stop_at_once_and_get_one_report(strategy: str) -
         assert read_all(client) in (b"", b".")
     assert all(report is reports[0] for report in reports)
     assert (reports[0].finished, reports[0].cut) == (0, 1)
+
+
+@pytest.mark.parametrize("call", ["serve_forever()", "handle_request()"])
+def test_signal_that_the_system_gives_to_another_thread_ends_the_wait(call: str) -> None:
+    source = f"""
+        def on_signal(*_):
+            say("told", threading.current_thread() is threading.main_thread())
+            server.shutdown()
+
+        def elsewhere():
+            while server.phase is not Phase.SERVING:
+                pass
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        signal.signal(signal.SIGTERM, on_signal)
+        server = tcp().handler(hold).build().listen()
+        threading.Thread(target=elsewhere).start()
+        server.{call}
+        say("ended", signal.set_wakeup_fd(-1))
+    """
+    with program(source) as it:
+        assert it.hear("told") == ["True"]
+        assert it.hear("ended") == ["-1"]
+
+
+def test_descriptor_that_a_program_is_woken_by_stays_its_own() -> None:
+    source = """
+        mine, other = socket.socketpair()
+        other.setblocking(False)
+        signal.set_wakeup_fd(other.fileno())
+        server = tcp().handler(lambda *_: server.shutdown()).build().listen()
+        threading.Thread(target=lambda: socket.create_connection(server.address).close()).start()
+        server.serve_forever()
+        say("ended", signal.set_wakeup_fd(-1) == other.fileno())
+    """
+    with program(source) as it:
+        assert it.hear("ended") == ["True"]
