@@ -4,13 +4,16 @@ A server is put together from parts: a transport, a concurrency strategy, access
 handler, by `ServerBuilder`.
 """
 
-from acceptor.builder import NeedsHandler, Ready, ServerBuilder
+from acceptor.builder import ServerBuilder
 from acceptor.concurrency.fork import Forked
 from acceptor.concurrency.sync import Sync
 from acceptor.concurrency.thread import Threaded
 from acceptor.core.access import AllowAll, Policy, allow_networks, deny_networks
+from acceptor.core.asking import explain
+from acceptor.core.bans import Bans, ban_after
 from acceptor.core.datagram import Datagram
 from acceptor.core.deadlines import Clock, Timeouts
+from acceptor.core.dry_run import DryRun
 from acceptor.core.endpoint import (
     Endpoint,
     TcpEndpoint,
@@ -55,6 +58,8 @@ from acceptor.core.events import (
     Outcome,
     RefusalReason,
     Refused,
+    Reloaded,
+    ReloadFailed,
     RequestState,
     RoomAgain,
     Started,
@@ -77,16 +82,29 @@ from acceptor.core.interfaces import (
 )
 from acceptor.core.lifecycle import Phase
 from acceptor.core.limits import Close, Limits, Overflow, Refusal, Reply, Reset, Wait
+from acceptor.core.networks_file import allow_networks_in, deny_networks_in
+from acceptor.core.peer_limit import limit_per_peer
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, Peer, UnixPeer
 from acceptor.core.plan import Plan
 from acceptor.core.proxied import ProxiedPeer, ProxyCommand, ProxyHeader
+from acceptor.core.proxied_access import of_client, of_hop
+from acceptor.core.proxy_tlvs import ProxyTls, Tlv
+from acceptor.core.rate_limit import limit_rate
 from acceptor.core.reporting import access_log
 from acceptor.core.runner import run
+from acceptor.core.secured import Certificate, Secured, TlsView, allow_certificates, tls_view
 from acceptor.core.server import Server
 from acceptor.core.unix_access import allow_groups, allow_users
 from acceptor.handlers.base import BaseHandler
 from acceptor.handlers.datagram import DatagramHandler
 from acceptor.handlers.stream import StreamHandler
+from acceptor.stages import (
+    NeedsHandler,
+    ProxiedNeedsHandler,
+    Ready,
+    SecuredNeedsHandler,
+    StreamNeedsHandler,
+)
 from acceptor.transports.tcp import TcpTransport
 from acceptor.transports.udp import UdpTransport
 from acceptor.transports.unix_datagram import UnixDatagramTransport
@@ -99,7 +117,9 @@ __all__ = [
     "AcceptorError",
     "AccessPolicy",
     "AllowAll",
+    "Bans",
     "BaseHandler",
+    "Certificate",
     "Clock",
     "Close",
     "Closed",
@@ -113,6 +133,7 @@ __all__ = [
     "Dispatcher",
     "DrainReport",
     "Draining",
+    "DryRun",
     "Endpoint",
     "EndpointError",
     "Event",
@@ -145,19 +166,25 @@ __all__ = [
     "Phase",
     "Plan",
     "Policy",
+    "ProxiedNeedsHandler",
     "ProxiedPeer",
     "ProxyCommand",
     "ProxyHeader",
+    "ProxyTls",
     "Ready",
     "Refusal",
     "RefusalReason",
     "Refused",
+    "ReloadFailed",
+    "Reloaded",
     "RememberingPolicy",
     "Reply",
     "RequestState",
     "Reset",
     "ResourceError",
     "RoomAgain",
+    "Secured",
+    "SecuredNeedsHandler",
     "SelfWaitError",
     "Server",
     "ServerBuilder",
@@ -166,12 +193,15 @@ __all__ = [
     "StopCause",
     "Stopped",
     "StreamHandler",
+    "StreamNeedsHandler",
     "Sync",
     "SystemRefusedError",
     "TcpEndpoint",
     "TcpTransport",
     "Threaded",
     "Timeouts",
+    "TlsView",
+    "Tlv",
     "Traffic",
     "Transport",
     "UdpEndpoint",
@@ -185,10 +215,20 @@ __all__ = [
     "Wait",
     "Workplace",
     "access_log",
+    "allow_certificates",
     "allow_groups",
     "allow_networks",
+    "allow_networks_in",
     "allow_users",
+    "ban_after",
     "deny_networks",
+    "deny_networks_in",
+    "explain",
+    "limit_per_peer",
+    "limit_rate",
+    "of_client",
+    "of_hop",
     "parse_endpoint",
     "run",
+    "tls_view",
 ]

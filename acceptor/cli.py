@@ -8,11 +8,11 @@ import logging
 import operator
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import attrs
 
-from acceptor.builder import NeedsHandler, Ready, ServerBuilder
+from acceptor.builder import ServerBuilder
 from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
 from acceptor.core.access import allow_networks, deny_networks
@@ -22,6 +22,7 @@ from acceptor.core.errors import AcceptorError
 from acceptor.core.reporting import LOGGER
 from acceptor.core.runner import run
 from acceptor.core.server import Server
+from acceptor.stages import NeedsHandler, Ready
 
 CLEAN: Final = 0
 CUT: Final = 1
@@ -141,7 +142,7 @@ class _Listening:
 
 
 def _build(options: argparse.Namespace, endpoint: Endpoint) -> _Listening:
-    stage: NeedsHandler[Any, Any] = ServerBuilder().listen_on(endpoint)
+    stage = cast("NeedsHandler[Any, Any]", ServerBuilder().listen_on(endpoint))
     if options.threaded is not None:
         stage = stage.threaded(options.threaded)
     if options.forked is not None:

@@ -107,7 +107,7 @@ def test_stage_prints_its_name_and_parts() -> None:
 
     printed = repr(stage.handler(Hello))
 
-    assert repr(stage).startswith("NeedsHandler(")
+    assert repr(stage).startswith("StreamNeedsHandler(")
     assert printed.startswith("Ready(")
     for part in ("TcpTransport(", "80", "backlog=7", "Threaded(max_threads=4)", "::1", "Hello"):
         assert part in printed

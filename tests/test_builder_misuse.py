@@ -2,6 +2,7 @@
 
 import socketserver
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from acceptor import (
 
 # Without types: what the checkers would refuse is just what is tried here.
 builder: Any = ServerBuilder()
+CERTIFICATE = Path(__file__).with_name("server.pem")
+
 tcp = builder.tcp(("127.0.0.1", 0))
 udp = builder.udp(("127.0.0.1", 0))
 unix = builder.unix_stream("@acceptor-never-bound")
@@ -66,7 +69,9 @@ async def later(peer: object) -> bool:
         (builder, "access"),
         (tcp, "build"),
         (tcp, "tcp"),
-        (tcp, "tls"),
+        (tcp.tls(CERTIFICATE), "tls"),
+        (tcp.tls(CERTIFICATE), "proxy_protocol"),
+        (tcp.proxy_protocol(trusted="::/0"), "proxy_protocol"),
         (tcp, "serve_forever"),
         (udp, "tls"),
         (tcp.handler(Stream), "udp"),

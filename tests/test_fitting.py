@@ -179,7 +179,7 @@ def test_policy_for_credentials_is_refused_on_the_internet(stage: Any, policy: o
 @pytest.mark.parametrize("policy", NETWORKS.values(), ids=NETWORKS)
 def test_policy_for_networks_is_refused_on_unix_sockets(stage: Any, policy: object) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"judges IPv4Peer or IPv6Peer, but .* clients are UnixPeer"
+        ConfigurationError, match=r"judges IPv4Peer or IPv6Peer or ProxiedPeer, but .* are UnixPeer"
     ):
         stage.access(policy)
 

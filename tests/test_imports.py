@@ -28,11 +28,12 @@ MAY_IMPORT = {
     "fitting": {"core", "handlers"},
     "from_classic": {"core"},
     "options": {"core", "transports"},
-    "builder": PARTS | {"addresses", "fitting", "from_classic", "options"},
+    "stages": PARTS | {"fitting", "options"},
+    "builder": PARTS | {"addresses", "from_classic", "options", "stages"},
     "classic": {"core", "transports", "concurrency"},
-    "cli": PARTS | {"addresses", "builder"},
+    "cli": PARTS | {"addresses", "builder", "stages"},
     "__main__": {"cli"},
-    "__init__": PARTS | {"builder"},
+    "__init__": PARTS | {"builder", "stages"},
 }
 
 # What a program that only serves has no use for.

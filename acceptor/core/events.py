@@ -37,6 +37,7 @@ class HandshakeFailure(enum.Enum):
     NOT_TLS = "not TLS"
     NO_SHARED_VERSION = "no shared version"
     BAD_CERTIFICATE = "bad client certificate"
+    PLAIN_TEXT = "plain text before TLS"
     REJECTED = "the client rejected our certificate or offer"
     BAD_PROXY_HEADER = "no valid PROXY header"
     OTHER = "protocol error"
@@ -150,6 +151,20 @@ class Closed:
 
 
 @attrs.frozen(kw_only=True)
+class Reloaded:
+    """Certificates or lists of networks were read from their files again."""
+
+    what: tuple[str, ...]  # in words
+
+
+@attrs.frozen(kw_only=True)
+class ReloadFailed:
+    """A file could not be used; what was read before stays in use."""
+
+    error: Exception
+
+
+@attrs.frozen(kw_only=True)
 class AcceptPaused:
     """No client is taken for now; once per spell.
 
@@ -218,6 +233,8 @@ Event: TypeAlias = (
     | RoomAgain
     | Draining
     | Stopped
+    | Reloaded
+    | ReloadFailed
 )
 
 Observer: TypeAlias = Callable[[Event], object]

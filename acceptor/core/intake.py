@@ -1,18 +1,19 @@
 """What stands behind a server's port: who may come in, and who serves it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from acceptor.core.accept_loop import AcceptLoop
-from acceptor.core.access import AllowAll
 from acceptor.core.admission import Admission, Request
-from acceptor.core.errors import ResourceError, is_ctrl_c
+from acceptor.core.asking import nothing_to_leave
+from acceptor.core.errors import ResourceError
 from acceptor.core.events import Full, Outcome, RefusalReason, Refused, RoomAgain
-from acceptor.core.interfaces import AccessPolicy, Dispatcher, Incoming, Intake
+from acceptor.core.interfaces import Dispatcher, Incoming, Intake, Leave
 from acceptor.core.job import ServeRequest, Service
 from acceptor.core.limits import Close, Refusal
+from acceptor.core.path import DeniedError, Rule
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
@@ -23,7 +24,12 @@ NOTICE: Final = 1.0  # seconds
 # How long there must have been room for everybody until a spell without counts as over.
 QUIET: Final = 0.5  # seconds
 
-_DENIAL: Final = Close()
+_CLOSE: Final = Close()
+
+
+def _tell(leaves: Iterable[Leave], outcome: Outcome) -> None:
+    for leave in leaves:
+        leave(outcome)
 
 
 @attrs.define(eq=False)
@@ -32,7 +38,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
 
     admission: Admission
     _dispatcher: Dispatcher
-    _policy: AccessPolicy[PeerT]
+    _rules: tuple[Rule[PeerT], ...]
     _service: Service[RequestT, PeerT]
     holds_one: bool = attrs.field(default=False, init=False)
     """Whether a job still waits for a worker; a field, because each wait asks."""
@@ -42,14 +48,12 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _room_since: float | None = attrs.field(default=None, init=False)
     _refused_before: int = attrs.field(default=0, init=False)
     _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
-    _lets_all_in: bool = attrs.field(init=False)
 
     # The admission's own; no function of ours in between, because each wait and client asks.
     has_room: Callable[[], bool] = attrs.field(init=False)  # pyright: ignore[reportIncompatibleMethodOverride]
     expect_room: Callable[[], bool] = attrs.field(init=False)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __attrs_post_init__(self) -> None:
-        self._lets_all_in = isinstance(self._policy, AllowAll)
         self.has_room = self.admission.has_room
         self.expect_room = self.admission.expect_room
 
@@ -65,13 +69,19 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             Exception: The dispatcher is broken; the client is closed.
         """
         admission = self.admission
-        if not (self._lets_all_in or self._is_allowed(incoming)):
-            return
+        leaves: tuple[Leave, ...] = ()
+        if self._rules:
+            judged = self._judge(incoming)
+            if judged is None:
+                return
+            leaves = judged
         # Where nobody is turned away it is only full if the limits have changed this very moment.
         if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
+            _tell(leaves, Outcome.CUT)
             return
         service = self._service
         job = ServeRequest.new(incoming, service, admission.next_id)
+        job.leaves = leaves
         admission.enter(job)
         if service.report.wants_every_request:
             job.tell_accepted()
@@ -81,26 +91,35 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             self._keep_or_end(job, error)
             raise
 
-    def _is_allowed(self, incoming: Incoming[RequestT, PeerT]) -> bool:
+    def _judge(self, incoming: Incoming[RequestT, PeerT]) -> tuple[Leave, ...] | None:
+        """Ask one rule after the other; None if one denies, and the client is turned away."""
+        leaves: list[Leave] = []
         try:
-            if self._policy.allows(incoming.peer):
-                return True
-        except BaseException as error:
-            self._refuse(incoming, _DENIAL, RefusalReason.POLICY_FAILED, error=error)
-            if is_ctrl_c(error):
-                raise
-            return False
-        self._refuse(incoming, _DENIAL, RefusalReason.DENIED)
-        return False
+            for rule in self._rules:
+                leave = rule.admit(incoming.peer)
+                if leave is not nothing_to_leave:
+                    leaves.append(leave)
+        except DeniedError as denial:
+            _tell(leaves, Outcome.DENIED)
+            self._refuse(incoming, denial.how, denial.reason, denial.detail, denial.__cause__)
+            return None
+        except BaseException as error:  # Ctrl-C
+            _tell(leaves, Outcome.DENIED)
+            self._refuse(incoming, _CLOSE, RefusalReason.POLICY_FAILED, "", error)
+            raise
+        return tuple(leaves)
 
     def _fits(self, incoming: Incoming[RequestT, PeerT]) -> bool:
-        how = self.admission.limits.refusal
-        if self.admission.is_full():
+        admission = self.admission
+        how = admission.limits.refusal
+        if admission.is_full():
             self.note_full()
-            self._refuse(incoming, how, RefusalReason.FULL)
+            text = f"all {admission.limit} slots are taken"
+            self._refuse(incoming, how, RefusalReason.FULL, text)
             return False
-        if not self.admission.has_room_for(incoming.peer):
-            self._refuse(incoming, how, RefusalReason.PEER_FULL)
+        if not admission.has_room_for(incoming.peer):
+            text = f"it has {admission.limits.per_peer} already"
+            self._refuse(incoming, how, RefusalReason.PEER_FULL, text)
             return False
         return True
 
@@ -109,12 +128,9 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         incoming: Incoming[RequestT, PeerT],
         how: Refusal,
         reason: RefusalReason,
+        detail: str,
         error: BaseException | None = None,
     ) -> None:
-        detail = {
-            RefusalReason.FULL: f"all {self.admission.limit} slots are taken",
-            RefusalReason.PEER_FULL: f"it has {self.admission.limits.per_peer} already",
-        }.get(reason, repr(self._policy))
         self.admission.refuse()
         self._service.report(Refused(peer=incoming.peer, reason=reason, detail=detail, error=error))
         incoming.refuse(how)  # at once: who may not come in is not waited for

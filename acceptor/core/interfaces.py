@@ -77,6 +77,17 @@ class Incoming(Protocol[RequestT_co, PeerT_co]):
         """Turn the client away, without ever waiting for it; instead of all of the above."""
 
 
+@runtime_checkable
+class HearsEnd(Protocol):
+    """An `Incoming` that wants to know how its request has ended."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def tell(self, outcome: Outcome, /) -> None:
+        """Hear it; called once, in the server's process."""
+
+
 class Listener(Protocol[RequestT_co, PeerT_co]):
     """An open, bound socket that yields requests.
 

@@ -16,11 +16,13 @@ from acceptor.core.events import (
     HandshakeFailed,
     HandshakeFailure,
     Outcome,
+    Refused,
     RequestState,
     Started,
 )
-from acceptor.core.interfaces import Incoming, Job, Traffic
-from acceptor.core.reporting import Reporter
+from acceptor.core.interfaces import HearsEnd, Incoming, Job, Leave, Traffic
+from acceptor.core.path import DeniedError
+from acceptor.core.reporting import LOGGER, Reporter
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
@@ -55,6 +57,8 @@ class Service(Generic[RequestT, PeerT]):
     admission: Admission
     timeouts: Timeouts
     clock: Clock
+    remembers: bool = False
+    """Whether there are policies that want to hear of ends."""
 
 
 @attrs.define(eq=False)
@@ -69,6 +73,8 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     state: RequestState = attrs.field(default=_WAITING, init=False)
     traffic: Traffic = attrs.field(factory=lambda: [0, 0], init=False)
     worker: int | None = attrs.field(default=None, init=False)
+    leaves: tuple[Leave, ...] = attrs.field(default=(), init=False)
+    """What policies want to have called in the end."""
 
     @classmethod
     def new(
@@ -87,6 +93,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         job.state = _WAITING
         job.traffic = [0, 0]
         job.worker = None
+        job.leaves = ()
         return job
 
     def tell_accepted(self) -> None:
@@ -113,16 +120,13 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             try:
                 request = incoming.handshake(service.timeouts, self.traffic)
             except Exception as error:
-                service.report(
-                    HandshakeFailed(
-                        id=self.id, peer=self.peer, reason=_reason_of(error), error=error
-                    )
-                )
-                return Outcome.HANDSHAKE_FAILED
+                return self._tell_failure(error)
+            finally:
+                self.peer = peer = incoming.peer  # a proxy may have told who it is
             self.state = _HANDLING
             if tells:
-                service.report(Started(id=self.id, peer=self.peer))
-            service.handle(request, self.peer)
+                service.report(Started(id=self.id, peer=peer))
+            service.handle(request, peer)
             return incoming.outcome_of(None) or _FINISHED
         except BaseException as error:
             outcome = self._judge(error)
@@ -133,7 +137,26 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             self.state = _CLOSING
             incoming.close(patient=patient)
 
+    def _tell_failure(self, error: Exception) -> Outcome:
+        if isinstance(error, DeniedError):
+            cause = error.__cause__
+            self.service.report(
+                Refused(
+                    id=self.id,
+                    peer=self.peer,
+                    reason=error.reason,
+                    detail=error.detail,
+                    error=cause,
+                )
+            )
+            return Outcome.DENIED
+        reason = _reason_of(error)
+        self.service.report(HandshakeFailed(id=self.id, peer=self.peer, reason=reason, error=error))
+        return Outcome.HANDSHAKE_FAILED
+
     def _judge(self, error: BaseException) -> Outcome:
+        if isinstance(error, HandshakeError):  # the handler has upgraded its connection
+            return self._tell_failure(error)
         outcome = self.incoming.outcome_of(error)
         if outcome is None:
             self.service.report(HandlerFailed(id=self.id, peer=self.peer, error=error))
@@ -148,8 +171,18 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             # One that was killed is logged even if nobody listens.
             if service.report.wants_every_request or outcome is _LOST:
                 service.report(self._closed(outcome))
+            if service.remembers:
+                self._tell_policies(outcome)
         finally:
             service.admission.leave(self)
+
+    def _tell_policies(self, outcome: Outcome) -> None:
+        hears = (self.incoming.tell,) if isinstance(self.incoming, HearsEnd) else ()
+        for leave in (*self.leaves, *hears):
+            try:
+                leave(outcome)
+            except Exception:
+                LOGGER.exception("a policy failed when it heard how %s had ended", self.peer)
 
     def _closed(self, outcome: Outcome) -> Closed:
         return Closed(

@@ -45,8 +45,8 @@ def open_loop(
         intake = JobIntake(
             admission,
             recipe.concurrency.start(AcceptThreadWorkplace(waiter)),
-            recipe.policy,
-            Service(handle, report, admission, recipe.timeouts, recipe.clock),
+            recipe.rules,
+            Service(handle, report, admission, recipe.timeouts, recipe.clock, recipe.remembers),
         )
         backoff = Backoff(report, recipe.clock)
         loop = AcceptLoop(listener, waiter, intake, report, orders, backoff)

@@ -12,6 +12,7 @@ import attrs
 from acceptor.core.access import AllOf
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.limits import Close, Limits, Reply, Reset, Wait
+from acceptor.core.path import Rule, Step
 from acceptor.core.recipe import Recipe
 
 RequestT = TypeVar("RequestT")
@@ -36,7 +37,7 @@ class Plan:
     endpoint: str
     concurrency: str
     handler: str
-    access: tuple[str, ...]  # judged in this order; empty if everybody may come in
+    access: tuple[str, ...]  # the steps on a client's way, in order; empty if all may come in
     slots: int  # requests in work at a time
     limits: Limits
     timeouts: Timeouts
@@ -51,11 +52,7 @@ class Plan:
             endpoint=str(getattr(recipe.transport, "endpoint", recipe.transport)),
             concurrency=repr(recipe.concurrency),
             handler=_name(recipe.handler),
-            access=tuple(
-                repr(part)
-                for policy in recipe.policies
-                for part in (policy.policies if isinstance(policy, AllOf) else (policy,))
-            ),
+            access=tuple(words for step in recipe.steps for words in _words(step)),
             slots=most if cap is None else min(most, cap),
             limits=recipe.limits,
             timeouts=recipe.timeouts,
@@ -67,7 +64,7 @@ class Plan:
         lines = {
             "listens on": self.endpoint,
             "serves with": f"{self.handler}, {self.concurrency}",
-            "lets in": "everybody" if not self.access else "whom all of these allow, in this order",
+            "lets in": "everybody" if not self.access else "who passes all of these, in this order",
             "limits": f"{self.slots} requests at a time, {self._per_peer()}",
             "when full": _WHEN_FULL[type(self.limits.overflow)],
             "deadlines": self._deadlines(),
@@ -90,6 +87,14 @@ class Plan:
     def _stops(self) -> str:
         patience = _seconds(self.timeouts.drain)
         return f"closes the port, lets running requests finish ({patience}), cuts what is left"
+
+
+def _words(step: Step) -> tuple[str, ...]:
+    if not isinstance(step, Rule):
+        return (repr(step),)
+    if isinstance(step.policy, AllOf):  # asked one after the other, as if each stood alone
+        return tuple(str(attrs.evolve(step, policy=part)) for part in step.policy.policies)
+    return (str(step),)
 
 
 _WHEN_FULL: Final = {

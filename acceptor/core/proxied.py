@@ -6,6 +6,7 @@ from typing import Any, Generic, Self, TypeVar
 import attrs
 
 from acceptor.core.peers import Pair, Peer
+from acceptor.core.proxy_tlvs import ProxyTls, Tlv, TlvType, text_of, unique_id_of, value_of
 
 HopT_co = TypeVar("HopT_co", covariant=True)
 
@@ -19,12 +20,50 @@ class ProxyCommand(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class ProxyHeader:
-    """What a proxy has said of a connection before it passed anything on."""
+    """What a proxy has said of a connection before it passed anything on.
+
+    The properties below are None if it was not told. Where a proxy tells a thing twice, the
+    first counts; `tlvs` has them all.
+
+    Raises:
+        ConfigurationError: A TLV is malformed.
+    """
 
     version: int  # 1 or 2
     command: ProxyCommand
     source: Peer | None = None  # the client; None if it is not told (UNKNOWN, UNSPEC, LOCAL)
     destination: Peer | None = None  # where the client had connected to
+    tlvs: tuple[Tlv, ...] = ()  # without padding; none in version 1, none with LOCAL
+
+    def __attrs_post_init__(self) -> None:
+        # Looked at once here, so that none of them raises where it is used.
+        _ = self.authority, self.unique_id, self.netns, self.tls
+
+    @property
+    def authority(self) -> str | None:
+        """The host name that the client asked for: its SNI, if it speaks TLS."""
+        return text_of(self.tlvs, TlvType.AUTHORITY, "utf-8")
+
+    @property
+    def alpn(self) -> bytes | None:
+        """The protocol that the client and the proxy have agreed upon, `b"h2"` say."""
+        return value_of(self.tlvs, TlvType.ALPN)
+
+    @property
+    def unique_id(self) -> bytes | None:
+        """The proxy's own name for the connection, at most 128 bytes."""
+        return unique_id_of(self.tlvs)
+
+    @property
+    def netns(self) -> str | None:
+        """The network namespace that the proxy took the client in."""
+        return text_of(self.tlvs, TlvType.NETNS)
+
+    @property
+    def tls(self) -> ProxyTls | None:
+        """The client's TLS connection; None also if it is told that there is none."""
+        value = value_of(self.tlvs, TlvType.TLS)
+        return None if value is None else ProxyTls.of(value)
 
 
 class ProxiedPeer(Pair, Generic[HopT_co]):

@@ -6,14 +6,19 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from acceptor.core.access import AllOf, AllowAll
+from acceptor.core.asking import parts, remembers
 from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.events import Observer
-from acceptor.core.interfaces import AccessPolicy, Concurrency, Transport
+from acceptor.core.interfaces import Concurrency, Transport
 from acceptor.core.limits import Limits
+from acceptor.core.path import Reloadable, Rule, Step
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
+
+
+def _has_files(part: Reloadable) -> bool:
+    return bool(getattr(part, "is_from_files", True))  # TLS may have been given a context
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +27,7 @@ class Recipe(Generic[RequestT, PeerT]):
 
     transport: Transport[RequestT, PeerT]
     concurrency: Concurrency
-    policies: tuple[AccessPolicy[PeerT], ...] = ()
+    rules: tuple[Rule[PeerT], ...] = ()  # judged in the accept thread, in this order
     handler: Callable[[RequestT, PeerT, Any], object]
     observers: tuple[Observer, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
@@ -30,8 +35,20 @@ class Recipe(Generic[RequestT, PeerT]):
     clock: Clock = time.monotonic
 
     @property
-    def policy(self) -> AccessPolicy[PeerT]:
-        """All policies as one: each must allow."""
-        if not self.policies:
-            return AllowAll()
-        return self.policies[0] if len(self.policies) == 1 else AllOf(self.policies)
+    def steps(self) -> tuple[Step, ...]:
+        """All that stands on a client's way, in this order."""
+        return (*self.rules, *getattr(self.transport, "steps", ()))
+
+    @property
+    def files(self) -> tuple[Reloadable, ...]:
+        """What was made of files, and can be made of them again."""
+        found: list[Reloadable] = []
+        for step in self.steps:
+            made = parts(step.policy) if isinstance(step, Rule) else (step,)
+            found += [part for part in made if isinstance(part, Reloadable) and _has_files(part)]
+        return tuple(found)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there are policies that want to hear what became of whom they let in."""
+        return any(isinstance(step, Rule) and remembers(step.policy) for step in self.steps)

@@ -20,6 +20,8 @@ from acceptor.core.events import (
     Observer,
     Outcome,
     Refused,
+    Reloaded,
+    ReloadFailed,
     RoomAgain,
     Started,
     Stopped,
@@ -77,6 +79,10 @@ def _log_state(event: Event) -> None:
         case Draining(running=running, timeout=timeout):
             limit = "no limit" if timeout is None else f"{timeout:.1f} s"
             LOGGER.info("draining: %d requests, %s", running, limit)
+        case Reloaded(what=what):
+            LOGGER.info("read again: %s", ", ".join(what))
+        case ReloadFailed(error=error):
+            LOGGER.error("not read again, all stays as it was: %s", error)
         case Stopped(report=report):
             LOGGER.info("stopped: %d finished, %d cut", report.finished, report.cut)
 

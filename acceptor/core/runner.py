@@ -15,11 +15,13 @@ from typing import Final, Protocol
 import attrs
 
 from acceptor.core.deadlines import Deadline, check_timeout
-from acceptor.core.errors import LifecycleError
+from acceptor.core.errors import ConfigurationError, LifecycleError
 from acceptor.core.events import DrainReport, StopCause
 
 # A signal's handler runs between two of these, if the system gave the signal to another thread.
 _SLICE: Final = 0.1  # seconds
+
+_SIGHUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -59,6 +61,15 @@ class Runnable(Protocol):
     ) -> DrainReport:
         """Close the port, wait for what runs, cut what is left."""
 
+    @property
+    @abstractmethod
+    def has_files(self) -> bool:
+        """Whether there is anything for `reload` to read."""
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Read certificates and lists from their files again."""
+
     @abstractmethod
     def stop(self) -> DrainReport:
         """Close the port, cut what runs."""
@@ -72,7 +83,8 @@ def run(
 ) -> tuple[DrainReport, ...]:
     """Serve until SIGTERM or SIGINT, then drain all servers; a second signal stops them now.
 
-    One server is served in the calling thread, several in a thread each. They end together: on
+    SIGHUP has what was read from files (certificates, lists of networks) read again, if there is
+    any. One server is served in the calling thread, several in a thread each. They end together: on
     a signal, when one was shut down, or when one broke. Returns their reports in order.
 
     Args:
@@ -128,6 +140,8 @@ class _Program:
     def handling_signals(self) -> Generator[None, None, None]:
         """Handle the signals meanwhile; the handlers of before are put back."""
         before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        if _SIGHUP is not None and any(server.has_files for server in self._servers):
+            before[_SIGHUP] = signal.signal(_SIGHUP, self._on_hang_up)
         try:
             yield
         finally:
@@ -151,6 +165,19 @@ class _Program:
         except RuntimeError:
             self._do_without_helper()
 
+    def _on_hang_up(self, number: int, frame: FrameType | None) -> None:
+        try:
+            _thread.start_new_thread(self._start_helper, (self._reload_all,))
+            self._helpers += 1
+        except RuntimeError:  # no more threads; who sent it may send it again
+            pass
+
+    def _reload_all(self) -> None:
+        for server in self._servers:
+            if server.has_files:
+                with contextlib.suppress(ConfigurationError):  # an event has told it
+                    server.reload()
+
     def _do_without_helper(self) -> None:
         """Have the serving threads drain when they have left: there are no more threads."""
         for server in self._servers:
@@ -160,7 +187,8 @@ class _Program:
         try:
             _start(functools.partial(self._help, work))
         except RuntimeError:
-            self._do_without_helper()
+            if work != self._reload_all:
+                self._do_without_helper()
             self._helped.put(None)
 
     def _help(self, work: Callable[[], object]) -> None:

@@ -22,6 +22,8 @@ from acceptor.core.events import (
     DrainReport,
     Listening,
     LiveRequest,
+    Reloaded,
+    ReloadFailed,
     Stats,
     StopCause,
 )
@@ -385,6 +387,35 @@ class Server(Generic[RequestT_co, PeerT_co]):
             elapsed = self._recipe.clock() - self._paused_at
         self._opened("resume").waiter.wake()
         self._report(AcceptResumed(cause=None, attempts=0, elapsed=elapsed))
+
+    def reload(self) -> None:
+        """Read certificates and lists of networks from their files again.
+
+        For clients that come from now on; the others go on as they are. Safe from any thread, in
+        any phase; `run` calls it on SIGHUP. Each file counts for itself: what can be used is.
+
+        Raises:
+            ConfigurationError: A file is not what it should be, and what was read before stays in
+                use; or nothing here was read from a file.
+        """
+        files = self._recipe.files
+        if not files:
+            raise ConfigurationError("nothing was read from a file, so nothing can be reloaded")
+        failures: list[ConfigurationError] = []
+        for made in files:
+            try:
+                made.reload()
+            except ConfigurationError as error:
+                failures.append(error)
+        if failures:
+            self._report(ReloadFailed(error=failures[0]))
+            raise failures[0]
+        self._report(Reloaded(what=tuple(map(repr, files))))
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is anything for `reload` to read."""
+        return bool(self._recipe.files)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nobody serves any more; return False if `timeout` seconds pass before.

@@ -2,11 +2,14 @@
 
 import io
 import socket
-from typing import ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Protocol, cast, runtime_checkable
 
 from typing_extensions import Buffer, TypeVar
 
+from acceptor.core.errors import HandshakeError, UnsupportedError
+from acceptor.core.events import HandshakeFailure
 from acceptor.core.peers import Peer
+from acceptor.core.ssl_types import SSLContext, SSLSocket
 from acceptor.handlers.base import BaseHandler
 
 StreamT = TypeVar("StreamT", bound=socket.socket, default=socket.socket)
@@ -56,6 +59,28 @@ class _SocketWriter(io.BufferedIOBase):
         return self._socket.fileno()
 
 
+def _has_buffered(file: io.BufferedIOBase) -> bool:
+    """Say whether more was read from the socket than from the file."""
+    if not isinstance(file, io.BufferedReader):
+        return False
+    raw: Any = file.raw
+    read = raw.readinto
+    raw.readinto = lambda buffer: None  # as if nothing had come, or it would wait
+    try:
+        return bool(file.peek(1))
+    finally:
+        raw.readinto = read
+
+
+@runtime_checkable
+class Upgradable(Protocol):
+    """A connection that can go on with TLS."""
+
+    def start_tls(self, context: SSLContext) -> SSLSocket:
+        """Do the server's part of a handshake; return what is to be used from then on."""
+        ...
+
+
 class StreamHandler(BaseHandler[StreamT, PeerT]):
     """Serves one connection through two files: `rfile` to read, `wfile` to write.
 
@@ -85,11 +110,38 @@ class StreamHandler(BaseHandler[StreamT, PeerT]):
             self.connection.settimeout(self.timeout)
         if self.disable_nagle_algorithm and self.connection.family in _INTERNET:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self._open_files()
+
+    def _open_files(self) -> None:
         self.rfile = _reader(self.connection, self.rbufsize)
         if self.wbufsize == 0:
             self.wfile = _SocketWriter(self.connection)
         else:
             self.wfile = self.connection.makefile("wb", self.wbufsize)  # type: ignore[assignment]
+
+    def start_tls(self, context: SSLContext) -> SSLSocket:
+        """Go on with TLS (STARTTLS): do the handshake, and put `rfile` and `wfile` upon it.
+
+        Send the answer that allows it before. What the client has sent on before the handshake is
+        refused, or commands that an attacker slipped in would count as sent by the client. Source:
+        CVE-2011-0411; RFC 3207, section 6. From here on `request` is the TLS socket, too.
+
+        Raises:
+            HandshakeError: The client did not get through, or has sent more in plain text.
+            UnsupportedError: The connection knows no TLS.
+        """
+        upgradable = self.connection
+        if not isinstance(upgradable, Upgradable):
+            raise UnsupportedError(f"{upgradable!r} cannot go on with TLS")
+        self.wfile.flush()
+        if _has_buffered(self.rfile):
+            raise HandshakeError(
+                "the client sent on in plain text before TLS", HandshakeFailure.PLAIN_TEXT
+            )
+        secured = upgradable.start_tls(context)
+        self.request = self.connection = cast("StreamT", secured)
+        self._open_files()
+        return secured
 
     def finish(self) -> None:
         """Flush and close the files; the server closes the connection."""

@@ -8,14 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from threading import get_ident
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 from typing_extensions import Buffer
 
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import DeadlineError
 from acceptor.core.interfaces import Traffic
+from acceptor.core.ssl_types import SSLContext, SSLSocket
 
 ResultT = TypeVar("ResultT")
 
@@ -44,6 +46,12 @@ _DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0))  # as a flag of `enum
 _TOO_LONG: Final = "the connection has lasted longer than it may"
 
 _TIMED_OUT: Final = ("timed out",)  # what the C code raises when the socket's own time is over
+
+
+def _tls() -> Any:
+    # Loaded when it is first needed: `ssl` takes as long to import as all of this package, and
+    # not every Python has it.
+    return import_module("acceptor.transports.tls_socket")
 
 
 class ServedSocket(socket.socket):
@@ -78,12 +86,42 @@ class ServedSocket(socket.socket):
         made._closed = False  # type: ignore[attr-defined]
         return made
 
+    upgraded: Any = None
+    """The `TlsSocket` that has taken its place; the module of that class is not known here."""
+    was_cut: bool = False
+    """Whether it was to be shut; what takes its place is told by this."""
+
     def begin(self, timeouts: Timeouts, traffic: Traffic) -> None:
         """Start the clock; the bytes are counted in `traffic` from now on."""
         self._timeouts = timeouts
         self._traffic = traffic
         self._since = now = _monotonic()
         self._calm = now + timeouts.calm if _DONTWAIT else now
+
+    def go_on(self, timeouts: Timeouts, traffic: Traffic) -> None:
+        """Obey others, and count elsewhere, from now on; the clock goes on."""
+        self._timeouts = timeouts
+        self._traffic = traffic
+        self._calm = self._since + timeouts.calm if _DONTWAIT else self._since
+
+    def start_tls(self, context: SSLContext) -> SSLSocket:
+        """Do the server's part of a TLS handshake; return what is to be used from then on.
+
+        `handshake` seconds are given.
+
+        Raises:
+            HandshakeError: The client did not get through; the connection is of no more use.
+            ConfigurationError: It is no server's context, or makes sockets of a class of its own.
+        """
+        tls = _tls()
+        made: Any = tls.secure(self, tls.tls_context(context), self._timeouts.handshake)
+        made.go_on(self._timeouts, self._traffic)
+        return cast("SSLSocket", made)
+
+    @property
+    def since(self) -> float:
+        """When the connection began, by the monotonic clock."""
+        return self._since
 
     @property
     def has_stalled(self) -> bool:

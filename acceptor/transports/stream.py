@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -21,6 +21,9 @@ from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.transports.backlog import clients_waiting
 from acceptor.transports.last_handshakes import LastHandshakes
 from acceptor.transports.served import ServedSocket
+
+if TYPE_CHECKING:
+    from acceptor.transports.tls_socket import TlsSocket
 
 PeerT = TypeVar("PeerT")
 
@@ -50,6 +53,7 @@ _CUTTING: Final = threading.Lock()
 _close: Final = socket.SocketType.close
 _recv_into: Final = socket.SocketType.recv_into
 _settimeout: Final = socket.SocketType.settimeout
+_shutdown: Final = socket.SocketType.shutdown
 
 _RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -73,24 +77,28 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
 
     def outcome_of(self, error: BaseException | None) -> Outcome | None:
         """Return how it ended if the client hung up, or kept us waiting for longer than it may."""
+        sock = self._socket.upgraded or self._socket
         if error is None:  # handlers of HTTP catch a timeout and return
-            return Outcome.TIMED_OUT if self._socket.has_stalled else None
+            return Outcome.TIMED_OUT if sock.has_stalled else None
         if isinstance(error, _HANG_UPS) and self._is_dead():
+            return Outcome.CLIENT_LEFT
+        if self._socket.upgraded is not None and self._socket.upgraded.broken_by is error:
             return Outcome.CLIENT_LEFT
         if isinstance(error, DeadlineError):
             return Outcome.TIMED_OUT
         # Other timeouts a handler may run into carry an errno or another text, or none.
         if isinstance(error, TimeoutError) and error.args == ("timed out",):
-            return Outcome.TIMED_OUT if self._socket.gettimeout() is not None else None
+            return Outcome.TIMED_OUT if sock.gettimeout() is not None else None
         return None
 
     def _is_dead(self) -> bool:
         # The same errors come from a handler's own connections to elsewhere, and those are worth
         # a traceback. After a reset poll reports a hang-up; after a mere half-close it does not.
-        if self._socket.fileno() < 0 or not hasattr(select, "poll"):
+        sock = self._socket.upgraded or self._socket
+        if sock.fileno() < 0 or not hasattr(select, "poll"):
             return True
         poll = select.poll()
-        poll.register(self._socket, 0)  # a hang-up is reported unasked
+        poll.register(sock, 0)  # a hang-up is reported unasked
         return bool(poll.poll(0))
 
     def close(self, *, patient: bool) -> None:
@@ -99,28 +107,31 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         Closing with unread input would send a reset, which may destroy the last reply before the
         client has read it. Source: RFC 9112, section 9.6.
         """
-        sock = self._socket
+        upgraded: TlsSocket | None = self._socket.upgraded
+        if upgraded is not None:
+            upgraded.say_goodbye(LINGER_SECONDS if patient and not upgraded.has_stalled else 0.0)
+        sock = upgraded or self._socket
         patient = patient and not sock.has_stalled  # who has kept us waiting is not waited for
         try:
-            sock.shutdown(socket.SHUT_WR)
+            _shutdown(sock, socket.SHUT_WR)
             # Who must not wait takes one look first, without changing the socket's mode.
             if (
                 patient
                 or not (_MSG_DONTWAIT and sock.gettimeout() is None)
                 or _recv_into(sock, _TRASH, 0, _MSG_DONTWAIT) > 0
             ):
-                self._read_the_rest(patient)
+                self._read_the_rest(sock, patient)
         except OSError:  # nothing is here; or reset, or closed by the handler
             pass
         self.release()
 
-    def _read_the_rest(self, patient: bool) -> None:
+    def _read_the_rest(self, sock: socket.socket, patient: bool) -> None:
         left = LINGER_BYTES
         until = time.monotonic() + LINGER_SECONDS
         try:
             while left > 0 and (seconds := until - time.monotonic()) > 0:
-                _settimeout(self._socket, seconds if patient else 0.0)
-                count = _recv_into(self._socket, _TRASH)
+                _settimeout(sock, seconds if patient else 0.0)
+                count = _recv_into(sock, _TRASH)
                 if count == 0:
                     break
                 left -= count
@@ -131,8 +142,9 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         """Shut the connection both ways, which ends a blocked read or write at once."""
         with _CUTTING, contextlib.suppress(OSError):
             self._cutting = True
+            self._socket.was_cut = True
             if not self._closed:
-                self._socket.shutdown(socket.SHUT_RDWR)
+                _shutdown(self._socket.upgraded or self._socket, socket.SHUT_RDWR)
 
     def release(self) -> None:
         """Close this process's descriptor and nothing else."""
@@ -143,7 +155,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         try:
             # As the C class does it: at once. The one in Python would put it off until a file
             # that the handler has left open is closed, too.
-            _close(self._socket)
+            _close(self._socket.upgraded or self._socket)
         except OSError:  # the handler has closed the number; it is closed all the same
             pass
 
@@ -151,13 +163,18 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         """Close, or send a few bytes first if the system takes them at once, or reset."""
         try:
             if isinstance(how, Reset):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                self._reset()
             elif isinstance(how, Reply):
                 _settimeout(self._socket, 0.0)
                 socket.SocketType.send(self._socket, how.payload)
                 self.close(patient=False)
         except OSError:  # gone, or it has no room for the reply
             pass
+        self.release()
+
+    def _reset(self) -> None:
+        sock = self._socket.upgraded or self._socket
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.release()
 
 
@@ -172,6 +189,10 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
     address: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
     _peer_of: Callable[[socket.socket, Any], PeerT]
     _forget: Callable[[], object] = attrs.field(default=lambda: None)
+    incoming: Callable[[ServedSocket, PeerT], StreamIncoming[PeerT]] = attrs.field(
+        default=StreamIncoming, init=False
+    )
+    """What is made of a connection."""
     is_ours: bool = attrs.field(default=False, kw_only=True)
     """Whether no other process may listen with this very socket."""
 
@@ -221,7 +242,7 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
         try:
             if sys.platform != "linux":
                 client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK
-            return StreamIncoming(client, self._peer_of(client, sockaddr))
+            return self.incoming(client, self._peer_of(client, sockaddr))
         except OSError:
             client.close()
             return None

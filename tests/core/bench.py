@@ -11,6 +11,7 @@ from acceptor.core.deadlines import Timeouts
 from acceptor.core.intake import JobIntake, ServingLoop
 from acceptor.core.interfaces import AccessPolicy
 from acceptor.core.job import Service
+from acceptor.core.path import Rule
 from acceptor.core.polling import READABLE, Poller
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
@@ -80,7 +81,7 @@ class Bench:
             lambda request, peer: None, report, self.admission, Timeouts(connection=None), now
         )
         intake: JobIntake[str, Any] = JobIntake(
-            self.admission, self.dispatcher, self.policy, service
+            self.admission, self.dispatcher, (Rule(self.policy),), service
         )
         backoff = Backoff(report, now)
         self.loop = AcceptLoop(self.listener, self.waiter, intake, report, self.orders, backoff)

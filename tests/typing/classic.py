@@ -22,6 +22,7 @@ from acceptor import (
     Ready,
     ServerBuilder,
     StreamHandler,
+    StreamNeedsHandler,
     UnixPeer,
 )
 
@@ -296,10 +297,10 @@ drive(socketserver.ClassicServerAdapter(unix.handler(StreamHandler).build()))
 drive(socketserver.ClassicServerAdapter(udp.handler(DatagramHandler).build()))
 
 build = ServerBuilder.from_classic
-assert_type(build(Everything, here), NeedsHandler[socket.socket, Peer])
-assert_type(build(Typed, here), NeedsHandler[socket.socket, Peer])
-assert_type(build(standard.ThreadingTCPServer, here), NeedsHandler[socket.socket, Peer])
-assert_type(build(socketserver.UnixStreamServer, "/run/it"), NeedsHandler[socket.socket, Peer])
+assert_type(build(Everything, here), StreamNeedsHandler[Peer])
+assert_type(build(Typed, here), StreamNeedsHandler[Peer])
+assert_type(build(standard.ThreadingTCPServer, here), StreamNeedsHandler[Peer])
+assert_type(build(socketserver.UnixStreamServer, "/run/it"), StreamNeedsHandler[Peer])
 assert_type(build(Letters, here), NeedsHandler[Datagram, Peer])
 assert_type(build(standard.UDPServer, here), NeedsHandler[Datagram, Peer])
 assert_type(build(Typed(here, Lines)), Ready[socket.socket, Peer])

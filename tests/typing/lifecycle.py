@@ -31,6 +31,8 @@ from acceptor import (
     Refusal,
     RefusalReason,
     Refused,
+    Reloaded,
+    ReloadFailed,
     Reply,
     RequestState,
     Reset,
@@ -41,6 +43,7 @@ from acceptor import (
     StopCause,
     Stopped,
     StreamHandler,
+    StreamNeedsHandler,
     Timeouts,
     UnixPeer,
     Wait,
@@ -54,17 +57,17 @@ ready = tcp.handler(StreamHandler)
 server = ready.build()
 
 # Each step keeps the stage, before the handler and after it, on every transport.
-assert_type(tcp.limits(Limits(max_connections=5)), NeedsHandler[socket.socket, InetPeer])
-assert_type(tcp.limits(max_connections=5, per_peer=None), NeedsHandler[socket.socket, InetPeer])
-assert_type(tcp.timeouts(Timeouts()), NeedsHandler[socket.socket, InetPeer])
-assert_type(tcp.timeouts(idle=5, write=None, drain=0.5), NeedsHandler[socket.socket, InetPeer])
-assert_type(tcp.clock(lambda: 0.0), NeedsHandler[socket.socket, InetPeer])
-assert_type(tcp.observe(access_log), NeedsHandler[socket.socket, InetPeer])
+assert_type(tcp.limits(Limits(max_connections=5)), StreamNeedsHandler[InetPeer])
+assert_type(tcp.limits(max_connections=5, per_peer=None), StreamNeedsHandler[InetPeer])
+assert_type(tcp.timeouts(Timeouts()), StreamNeedsHandler[InetPeer])
+assert_type(tcp.timeouts(idle=5, write=None, drain=0.5), StreamNeedsHandler[InetPeer])
+assert_type(tcp.clock(lambda: 0.0), StreamNeedsHandler[InetPeer])
+assert_type(tcp.observe(access_log), StreamNeedsHandler[InetPeer])
 assert_type(ready.limits(overflow=Reply(b"busy\n")), Ready[socket.socket, InetPeer])
 assert_type(ready.timeouts(connection=None), Ready[socket.socket, InetPeer])
 assert_type(ready.clock(lambda: 0.0), Ready[socket.socket, InetPeer])
 assert_type(builder.udp(("", 0)).limits(per_peer=1), NeedsHandler[Datagram, InetPeer])
-assert_type(builder.unix_stream("@it").limits(per_peer=1), NeedsHandler[socket.socket, UnixPeer])
+assert_type(builder.unix_stream("@it").limits(per_peer=1), StreamNeedsHandler[UnixPeer])
 assert_type(builder.unix_datagram("@it").timeouts(drain=1), NeedsHandler[Datagram, UnixPeer])
 
 every_limit = Limits(
@@ -152,6 +155,10 @@ def tell(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a flat match
             return f"{running}{assert_type(timeout, float | None)}{lame_duck}"
         case Stopped(report=last):
             return f"{assert_type(last, DrainReport)}"
+        case Reloaded(what=names):
+            return f"{assert_type(names, tuple[str, ...])}"
+        case ReloadFailed(error=failure):
+            return f"{assert_type(failure, Exception)}"
         case _:
             assert_never(event)
 

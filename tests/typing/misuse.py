@@ -94,7 +94,6 @@ tcp.serve_forever()  # type: ignore[attr-defined]
 ready.serve_forever()  # type: ignore[attr-defined]
 
 # Steps that there are not.
-tcp.tls(ssl.create_default_context())  # type: ignore[attr-defined]
 udp.tls(ssl.create_default_context())  # type: ignore[attr-defined]
 ready.tls(ssl.create_default_context())  # type: ignore[attr-defined]
 tcp.thread()  # type: ignore[attr-defined]

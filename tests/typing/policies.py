@@ -14,7 +14,9 @@ from acceptor import (
     NeedsHandler,
     Peer,
     Policy,
+    ProxiedPeer,
     ServerBuilder,
+    StreamNeedsHandler,
     UnixPeer,
     allow_groups,
     allow_networks,
@@ -29,9 +31,11 @@ unix = builder.unix_stream("/run/it")
 given = builder.socket(3, socket.SOCK_STREAM)
 text = builder.listen_on("tcp://127.0.0.1:0")
 
-NeedsTcp = NeedsHandler[socket.socket, InetPeer]
+InetClient = InetPeer | ProxiedPeer[object]
+
+NeedsTcp = StreamNeedsHandler[InetPeer]
 NeedsUdp = NeedsHandler[Datagram, InetPeer]
-NeedsUnix = NeedsHandler[socket.socket, UnixPeer]
+NeedsUnix = StreamNeedsHandler[UnixPeer]
 NeedsUnixgram = NeedsHandler[Datagram, UnixPeer]
 
 local = allow_networks("127.0.0.0/8", ipaddress.ip_network("::1"))
@@ -71,8 +75,8 @@ class Fits:
         return True
 
 
-assert_type(local, Policy[InetPeer])
-assert_type(bad, Policy[InetPeer])
+assert_type(local, Policy[InetClient])
+assert_type(bad, Policy[InetClient])
 assert_type(users, Policy[UnixPeer])
 assert_type(groups, Policy[UnixPeer])
 assert_type(local.allows(IPv4Peer("127.0.0.1", 80)), bool)
@@ -86,7 +90,7 @@ assert_type(tcp.access(AllowAll()), NeedsTcp)
 assert_type(tcp.access(from_a_high_port), NeedsTcp)
 assert_type(unix.access(has_a_path), NeedsUnix)
 assert_type(tcp.access(has_a_name), NeedsTcp)
-assert_type(given.access(has_a_name), NeedsHandler[socket.socket, Peer])
+assert_type(given.access(has_a_name), StreamNeedsHandler[Peer])
 assert_type(tcp.access(anyone), NeedsTcp)
 assert_type(tcp.access(Own()), NeedsTcp)
 assert_type(unix.access(Combines()), NeedsUnix)
@@ -97,9 +101,9 @@ assert_type(tcp.access(lambda peer: assert_type(peer, InetPeer).port > 1023), Ne
 assert_type(unix.access(lambda peer: assert_type(peer, UnixPeer).uid == 0), NeedsUnix)
 
 # Combined with one another, and with functions on either side.
-assert_type(local & bad, Policy[InetPeer])
-assert_type(local | bad, Policy[InetPeer])
-assert_type(~local, Policy[InetPeer])
+assert_type(local & bad, Policy[InetClient])
+assert_type(local | bad, Policy[InetClient])
+assert_type(~local, Policy[InetClient])
 assert_type(users | groups, Policy[UnixPeer])
 assert_type(~users & groups | ~Combines(), Policy[UnixPeer])
 assert_type(local & from_a_high_port, Policy[InetPeer])
@@ -108,10 +112,10 @@ assert_type(local | from_a_high_port, Policy[InetPeer])
 assert_type(from_a_high_port | local, Policy[InetPeer])
 assert_type(local & Own(), Policy[InetPeer])
 assert_type(Own() | local, Policy[InetPeer])
-assert_type(local & anyone, Policy[InetPeer])
-assert_type(anyone | local, Policy[InetPeer])
+assert_type(local & anyone, Policy[InetClient])
+assert_type(anyone | local, Policy[InetClient])
 assert_type(users & Fits(), Policy[UnixPeer])
-assert_type(local & AllowAll(), Policy[InetPeer])
-assert_type(AllowAll() & local, Policy[InetPeer])
+assert_type(local & AllowAll(), Policy[InetClient])
+assert_type(AllowAll() & local, Policy[InetClient])
 assert_type(tcp.access(local & ~bad | from_a_high_port), NeedsTcp)
 assert_type(unix.access(has_a_path & (users | ~groups)), NeedsUnix)

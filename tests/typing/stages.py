@@ -21,6 +21,7 @@ from acceptor import (
     Server,
     ServerBuilder,
     StreamHandler,
+    StreamNeedsHandler,
     Sync,
     TcpEndpoint,
     TcpTransport,
@@ -38,17 +39,17 @@ from acceptor import (
     parse_endpoint,
 )
 
-NeedsTcp = NeedsHandler[socket.socket, InetPeer]
+NeedsTcp = StreamNeedsHandler[InetPeer]
 NeedsUdp = NeedsHandler[Datagram, InetPeer]
-NeedsUnix = NeedsHandler[socket.socket, UnixPeer]
+NeedsUnix = StreamNeedsHandler[UnixPeer]
 NeedsUnixgram = NeedsHandler[Datagram, UnixPeer]
 
 builder = ServerBuilder()
 
 # The four transports, with each way to write an address and each option.
-tcp = assert_type(builder.tcp(("127.0.0.1", 0)), NeedsHandler[socket.socket, InetPeer])
+tcp = assert_type(builder.tcp(("127.0.0.1", 0)), StreamNeedsHandler[InetPeer])
 udp = assert_type(builder.udp(("127.0.0.1", 0)), NeedsHandler[Datagram, InetPeer])
-unix = assert_type(builder.unix_stream("/run/it"), NeedsHandler[socket.socket, UnixPeer])
+unix = assert_type(builder.unix_stream("/run/it"), StreamNeedsHandler[UnixPeer])
 unixgram = assert_type(builder.unix_datagram("/run/it"), NeedsHandler[Datagram, UnixPeer])
 
 assert_type(builder.tcp(("fe80::1", 0, 0, 2)), NeedsTcp)
@@ -107,7 +108,7 @@ assert_type(
 )
 
 # Ready sockets.
-NeedsStream = NeedsHandler[socket.socket, Peer]
+NeedsStream = StreamNeedsHandler[Peer]
 NeedsDatagram = NeedsHandler[Datagram, Peer]
 given = socket.socket()
 assert_type(builder.socket(given), NeedsStream | NeedsDatagram)

@@ -1,0 +1,306 @@
+"""The socket that handlers are given behind TLS: an ordinary one, under the server's deadlines."""
+
+import contextlib
+import functools
+import hashlib
+import math
+import socket
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from typing_extensions import Buffer
+
+from acceptor.core.deadlines import Timeouts
+from acceptor.core.errors import ConfigurationError, DeadlineError, HandshakeError
+from acceptor.core.events import HandshakeFailure
+from acceptor.core.interfaces import Traffic
+from acceptor.core.secured import Certificate, TlsView
+from acceptor.transports.served import ServedSocket
+
+_WAY_OUT: Final = "give a context made with ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)"
+
+_READ: Final = 0
+_WRITE: Final = 1
+_TOO_LONG: Final = "the connection has lasted longer than it may"
+
+_size: Final = len  # `read` has a parameter of that name
+
+_settimeout: Final = socket.SocketType.settimeout
+
+
+class TlsSocket(ssl.SSLSocket):
+    """A TLS connection that obeys a server's `Timeouts`, and counts what goes in and out.
+
+    The bytes are those of the handler, not those on the wire. One that `settimeout` was called on
+    goes by that instead of `first_data`, `idle` and `write`; `connection` holds all the same.
+    Made by `SSLContext.wrap_socket`; until `begin` it is like any other.
+    """
+
+    server_name: str | None = None  # what the client has asked for
+    broken_by: Exception | None = None
+    """What a read or write raised because the client has left, or sent what is no TLS."""
+
+    _timeouts: Timeouts | None = None
+    _own: float | None = None  # what the handler has set
+    _limit: float = math.inf  # what the socket was told last, infinity is no limit
+    _stalled_at: int = -1  # how many bytes had come and gone when the client exceeded a limit
+
+    _traffic: Traffic
+    _since: float  # when the connection began, by the monotonic clock
+
+    def go_on(self, timeouts: Timeouts, traffic: Traffic) -> None:
+        """Obey these, and count there, from now on; the clock goes on."""
+        self._timeouts = timeouts
+        self._traffic = traffic
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether the client exceeded a limit, and nothing has come or gone since."""
+        return self._stalled_at >= 0 and self._stalled_at == self._traffic[0] + self._traffic[1]
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:
+        """Read, as every TLS socket does; `recv` and `recv_into` come through here."""
+        self._obey(_READ)
+        try:
+            got = super().read(len, buffer)
+        except OSError as error:
+            raise self._judged(error) from None
+        self._traffic[0] += got if isinstance(got, int) else _size(got)
+        return got
+
+    def send(self, data: Buffer, flags: int = 0) -> int:
+        """Send what fits, as every TLS socket does; `sendall` and `sendfile` come through here."""
+        self._obey(_WRITE)
+        try:
+            count = super().send(data, flags)
+        except OSError as error:
+            raise self._judged(error) from None
+        self._traffic[1] += count
+        return count
+
+    def write(self, data: Buffer) -> int:
+        """Send what fits, as every TLS socket does."""
+        return self.send(data)
+
+    def _obey(self, act: int) -> None:
+        """Tell the socket how long the next call may wait, once the server has said that."""
+        timeouts = self._timeouts
+        if timeouts is None:
+            return
+        left = math.inf
+        if timeouts.connection is not None:
+            left = self._since + timeouts.connection - time.monotonic()
+            if left <= 0:
+                self._note_stall()
+                raise DeadlineError(_TOO_LONG)
+        if self._own is not None:
+            limit: float | None = self._own
+        elif act == _WRITE:
+            limit = timeouts.write
+        else:
+            limit = timeouts.idle if self._traffic[0] else timeouts.first_data
+        wanted = left if limit is None else min(limit, left)
+        if wanted != self._limit:
+            _settimeout(self, None if wanted == math.inf else wanted)
+            self._limit = wanted
+
+    def _note_stall(self) -> None:
+        self._stalled_at = self._traffic[0] + self._traffic[1]
+
+    def _judged(self, error: OSError) -> OSError:
+        """Return what to raise, and note whose doing it was."""
+        if isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError | BlockingIOError):
+            return error  # the handler does not want to wait
+        if not isinstance(error, TimeoutError):
+            self.broken_by = error
+            return error
+        self._note_stall()
+        longest = self._timeouts.connection if self._timeouts else None
+        if longest is not None and self._since + longest <= time.monotonic():
+            return DeadlineError(_TOO_LONG)
+        if self._own is not None:
+            return TimeoutError("timed out")
+        return DeadlineError(f"the client kept the connection waiting for {self._limit:g} s")
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Set a time of one's own for each read and write; None is the server's again."""
+        _settimeout(self, value)
+        self._own = value
+        self._limit = math.inf if value is None else value
+
+    def gettimeout(self) -> float | None:
+        """Return the time that was set; None if it is the server's."""
+        return super().gettimeout() if self._timeouts is None else self._own
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Set whether to wait at all."""
+        self.settimeout(None if flag else 0.0)
+
+    @functools.cached_property
+    def view(self) -> TlsView:
+        """What the handshake has agreed on."""
+        return view_of(self)
+
+    def say_goodbye(self, seconds: float) -> None:
+        """Tell the client that nothing more comes, so that it can tell an end from a break.
+
+        Waits up to so many seconds if there is no room for it, and not for the client's answer.
+        """
+        sslobj: Any = self._sslobj  # type: ignore[attr-defined]
+        if sslobj is None or self.broken_by is not None or self.fileno() < 0:
+            return
+        until = time.monotonic() + seconds
+        with contextlib.suppress(OSError, ValueError):
+            _settimeout(self, 0.0)
+            try:
+                sslobj.shutdown()
+            except ssl.SSLWantReadError:  # it is said; the answer is read with all the rest
+                pass
+            except ssl.SSLWantWriteError:
+                _settimeout(self, max(0.0, until - time.monotonic()))
+                sslobj.shutdown()
+
+
+def view_of(connection: ssl.SSLSocket) -> TlsView:
+    """Return what a finished handshake has agreed on."""
+    cipher = connection.cipher()
+    return TlsView(
+        version=connection.version() or "",
+        cipher=cipher[0] if cipher else "",
+        alpn=connection.selected_alpn_protocol(),
+        server_name=getattr(connection, "server_name", None),
+        certificate=_certificate_of(connection),
+    )
+
+
+def _certificate_of(connection: ssl.SSLSocket) -> Certificate | None:
+    told: Any = connection.getpeercert()
+    der = connection.getpeercert(binary_form=True)
+    if not told or der is None:  # none, or one that was not verified
+        return None
+    names: dict[str, list[str]] = {}
+    for kind, value in told.get("subjectAltName", ()):
+        names.setdefault(kind, []).append(value)
+    return Certificate(
+        subject=tuple(pair for part in told["subject"] for pair in part),
+        issuer=tuple(pair for part in told["issuer"] for pair in part),
+        dns_names=tuple(names.get("DNS", ())),
+        email_addresses=tuple(names.get("email", ())),
+        uris=tuple(names.get("URI", ())),
+        ip_addresses=tuple(names.get("IP Address", ())),
+        serial_number=told["serialNumber"],
+        not_before=_moment(told["notBefore"]),
+        not_after=_moment(told["notAfter"]),
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        der=der,
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+
+
+def tls_context(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Return the context, after it was made sure that a server's deadlines hold for what it makes.
+
+    Sets its `sslsocket_class`, which is what that attribute is for.
+
+    Raises:
+        ConfigurationError: It is no server's context, or makes sockets of a class of its own.
+    """
+    if not isinstance(context, ssl.SSLContext):
+        raise ConfigurationError(f"expected an ssl.SSLContext, got {context!r}; {_WAY_OUT}")
+    if context.protocol is ssl.PROTOCOL_TLS_CLIENT:
+        raise ConfigurationError(f"{context!r} is a client's context; {_WAY_OUT}")
+    if context.sslsocket_class is ssl.SSLSocket:
+        context.sslsocket_class = TlsSocket
+    if not issubclass(context.sslsocket_class, TlsSocket):
+        raise ConfigurationError(
+            f"the context makes {context.sslsocket_class.__name__}, for which no deadline would "
+            "hold; leave its sslsocket_class alone"
+        )
+    return context
+
+
+def secure(sock: ServedSocket, context: ssl.SSLContext, timeout: float | None) -> TlsSocket:
+    """Do the server's part of a handshake within so many seconds; return what takes its place.
+
+    The context has to be one that `tls_context` returned.
+
+    Raises:
+        HandshakeError: The client did not get through; `reason` says why.
+    """
+    began = time.monotonic()
+    try:
+        made = cast(
+            "TlsSocket", context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        )
+        made._since = sock.since
+        sock.upgraded = made
+        if sock.was_cut:  # while it was neither the one nor the other
+            raise HandshakeError("cut off", HandshakeFailure.CLIENT_LEFT)
+        _settimeout(made, timeout)
+        made.do_handshake()
+    except OSError as error:
+        if isinstance(error, HandshakeError):
+            raise
+        if sock.upgraded is not None:
+            sock.upgraded.broken_by = error
+        raise _failure(error, time.monotonic() - began) from error
+    _settimeout(made, None)
+    return made
+
+
+# Of OpenSSL's reasons. What is not here is a protocol error; the text has it.
+_REASONS: Final = {
+    HandshakeFailure.NOT_TLS: (
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "WRONG_VERSION_NUMBER",
+        "WRONG_SSL_VERSION",
+        "UNKNOWN_PROTOCOL",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+        "BAD_RECORD_TYPE",
+        "UNEXPECTED_MESSAGE",
+    ),
+    HandshakeFailure.NO_SHARED_VERSION: (
+        "UNSUPPORTED_PROTOCOL",
+        "VERSION_TOO_LOW",
+        "VERSION_TOO_HIGH",
+        "NO_PROTOCOLS_AVAILABLE",
+        "NO_SHARED_CIPHER",
+        "NO_SUITABLE_SIGNATURE_ALGORITHM",
+        "NO_SHARED_SIGNATURE_ALGORITHMS",
+        "NO_SUITABLE_GROUPS",
+        "NO_SUITABLE_KEY_SHARE",
+        "INAPPROPRIATE_FALLBACK",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "NO_APPLICATION_PROTOCOL",
+    ),
+    HandshakeFailure.BAD_CERTIFICATE: (
+        "CERTIFICATE_VERIFY_FAILED",
+        "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+        "BAD_SIGNATURE",
+        "EXCESSIVE_MESSAGE_SIZE",
+    ),
+    HandshakeFailure.CLIENT_LEFT: ("UNEXPECTED_EOF_WHILE_READING",),
+}
+_BY_REASON: Final = {name: kind for kind, names in _REASONS.items() for name in names}
+
+
+def _failure(error: OSError, elapsed: float) -> HandshakeError:
+    if isinstance(error, TimeoutError):
+        return HandshakeError(f"no handshake within {elapsed:.1f} s", HandshakeFailure.TIMEOUT)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
+        return HandshakeError("", HandshakeFailure.CLIENT_LEFT)
+    if not isinstance(error, ssl.SSLError):  # the socket is not connected any more
+        return HandshakeError("", HandshakeFailure.CLIENT_LEFT)
+    name = error.reason or ""
+    kind = _BY_REASON.get(name, HandshakeFailure.OTHER)
+    if "_ALERT_" in name and kind is HandshakeFailure.OTHER:  # what the client says of us
+        kind = HandshakeFailure.REJECTED
+    text = getattr(error, "verify_message", "") or name.replace("_", " ").lower() or str(error)
+    return HandshakeError(f"{kind.value}: {text}", kind)
