@@ -68,7 +68,8 @@ class RefusalReason(enum.Enum):
 class DrainReport:
     """How a drain or a stop ended.
 
-    The two counts are those of the `Closed` events since `Draining`; a request that no means of
+    The two counts are those of the `Closed` events since the drain began: one that is told while
+    the port is being closed, right before `Draining`, is among them. A request that no means of
     ours could end is among those that were cut, and its event comes when it ends.
     """
 

@@ -97,6 +97,7 @@ def test_drain_tells_its_events_in_order_with_what_runs_and_the_timeout() -> Non
     stage = tcp().threaded().observe(recorder)
     with serving(stage.handler(hold)) as server, held(server.address) as client:
         drain = drain_meanwhile(server, 15.0)
+        recorder.wait_for(Draining)
         client.shutdown(socket.SHUT_WR)
         report = drain.result()
 
