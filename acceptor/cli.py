@@ -5,9 +5,10 @@ import functools
 import importlib
 import importlib.metadata
 import logging
+import math
 import operator
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NoReturn, cast
 
 import attrs
@@ -15,14 +16,24 @@ import attrs
 from acceptor.builder import ServerBuilder
 from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
-from acceptor.core.access import allow_networks, deny_networks
+from acceptor.core.access import Policy, allow_networks, deny_networks
 from acceptor.core.deadlines import Timeouts
-from acceptor.core.endpoint import Endpoint, TcpEndpoint, UdpEndpoint, parse_endpoint
+from acceptor.core.endpoint import (
+    Endpoint,
+    TcpEndpoint,
+    UdpEndpoint,
+    UnixEndpoint,
+    parse_endpoint,
+)
 from acceptor.core.errors import AcceptorError
+from acceptor.core.interfaces import AccessPolicy
+from acceptor.core.networks_file import allow_networks_in, deny_networks_in
+from acceptor.core.peer_limit import limit_per_peer
+from acceptor.core.rate_limit import limit_rate
 from acceptor.core.reporting import LOGGER
 from acceptor.core.runner import run
 from acceptor.core.server import Server
-from acceptor.stages import NeedsHandler, Ready
+from acceptor.stages import Ready
 
 CLEAN: Final = 0
 CUT: Final = 1
@@ -33,7 +44,8 @@ ENDPOINT is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, unix://@NAME (abstra
 unixgram:///PATH; an IPv6 address goes into brackets, and port 0 lets the system choose.
 The first SIGTERM or SIGINT closes the port and lets running requests finish within the grace
 period; the second stops at once. Exit status: 0 after a clean drain, 1 if requests had to be
-cut, 2 if the server could not start.
+cut, 2 if the server could not start. Behind --proxy-protocol, --allow, --deny, --rate and
+--per-peer are about the real clients. SIGHUP has certificates and files of networks read again.
 """
 
 
@@ -91,8 +103,9 @@ def _parser() -> argparse.ArgumentParser:
             action="extend",
             nargs="+",
             default=[],
-            help=f"{verb} these networks; may be repeated",
+            help=f"{verb} these networks, or those in @FILE; may be repeated",
         )
+    _add_path(parser)
     parser.add_argument(
         "--grace",
         metavar="SECONDS",
@@ -102,6 +115,39 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     return parser
+
+
+def _add_path(parser: argparse.ArgumentParser) -> None:
+    """Add what stands on a client's way, besides networks."""
+    parser.add_argument(
+        "--proxy-protocol",
+        metavar="CIDR",
+        action="append",
+        default=[],
+        help="expect PROXY headers, from proxies in this network; may be repeated",
+    )
+    parser.add_argument("--tls", metavar=("CERT", "KEY"), nargs=2, help="speak TLS")
+    parser.add_argument(
+        "--client-ca", metavar="FILE", help="let in only whose certificate one of these has signed"
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="N[:BURST]",
+        type=_rate,
+        help="let in N clients a second of one address, and BURST at once (twice as many)",
+    )
+    parser.add_argument(
+        "--max-connections", metavar="N", type=int, help="serve at most N; the others wait"
+    )
+    parser.add_argument(
+        "--per-peer", metavar="N", type=int, help="serve at most N of one address; close the others"
+    )
+
+
+def _rate(text: str) -> tuple[float, int]:
+    number, _, burst = text.partition(":")
+    per_second = float(number)
+    return per_second, int(burst) if burst else max(1, math.ceil(2 * per_second))
 
 
 def _load(name: str) -> Any:
@@ -142,17 +188,57 @@ class _Listening:
 
 
 def _build(options: argparse.Namespace, endpoint: Endpoint) -> _Listening:
-    stage = cast("NeedsHandler[Any, Any]", ServerBuilder().listen_on(endpoint))
+    stage: Any = cast("Any", ServerBuilder().listen_on(endpoint))
     if options.threaded is not None:
         stage = stage.threaded(options.threaded)
     if options.forked is not None:
         stage = stage.forked(options.forked)
-    if options.allow:
-        stage = stage.access(allow_networks(*options.allow))
-    if options.deny:
-        stage = stage.access(deny_networks(*options.deny))
+    stage = stage.limits(max_connections=options.max_connections)
+    if options.proxy_protocol:
+        stage = _stream(stage, endpoint, "--proxy-protocol").proxy_protocol(
+            trusted=options.proxy_protocol
+        )
+    for policy in _policies(options):
+        stage = stage.access(policy)
+    if options.per_peer is not None and options.proxy_protocol:  # else they would be the proxy's
+        stage = stage.access(limit_per_peer(options.per_peer))
+    else:
+        stage = stage.limits(per_peer=options.per_peer)
+    if options.tls:
+        stage = _stream(stage, endpoint, "--tls").tls(*options.tls, client_ca=options.client_ca)
+    elif options.client_ca is not None:
+        raise _CannotStartError("--client-ca needs --tls: certificates are a part of TLS")
     ready: Ready[Any, Any] = stage.handler(_load(options.handler))
     return _Listening(ready.build(), endpoint)
+
+
+def _stream(stage: Any, endpoint: Endpoint, option: str) -> Any:
+    if isinstance(endpoint, TcpEndpoint | UnixEndpoint):
+        return stage
+    raise _CannotStartError(f"{option} needs connections, and {endpoint} has none")
+
+
+def _policies(options: argparse.Namespace) -> Iterator[AccessPolicy[Any]]:
+    """Yield what judges the clients, the cheapest first: the real ones, if there is a proxy."""
+    networks, files = _sorted(options.allow)
+    allowed: list[Policy[Any]] = [allow_networks_in(path) for path in files]
+    if networks:
+        allowed.append(allow_networks(*networks))
+    if allowed:
+        yield functools.reduce(operator.or_, allowed)
+    networks, files = _sorted(options.deny)
+    if networks:
+        yield deny_networks(*networks)
+    yield from map(deny_networks_in, files)
+    if options.rate is not None:
+        per_second, burst = options.rate
+        yield limit_rate(per_second, burst=burst)
+
+
+def _sorted(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the networks, and the files that have more."""
+    networks = [text for text in given if not text.startswith("@")]
+    return networks, [text.removeprefix("@") for text in given if text.startswith("@")]
 
 
 def _announce(listening: Sequence[_Listening]) -> None:

@@ -39,6 +39,10 @@ class Where(StreamHandler):
     def handle(self):
         self.wfile.write(f"{os.getpid()} {threading.current_thread().name}".encode())
 
+class Peer(StreamHandler):
+    def handle(self):
+        self.wfile.write(str(self.client_address).encode())
+
 class Hold(StreamHandler):
     '''Says how many run, then runs until the client sends a byte or leaves.'''
 

@@ -6,12 +6,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from acceptor import HandshakeFailure, IPv4Peer, IPv6Peer, Peer, ProxyCommand, UnixPeer
-from acceptor.core.proxy_tlvs import Tlv
+from acceptor.core.proxy_tlvs import Tlv, TlvType
 from tests.transports.proxy_headers import (
     DATAGRAM,
     SIGNATURE,
     STREAM,
     TlvLike,
+    encoded_tlv,
     raw_v2,
     tls_tlv,
     v1,
@@ -57,6 +58,11 @@ TLVS = st.lists(
     | UNKNOWN_TLVS,
     max_size=5,
 )
+UNTIDY_TLVS = st.lists(
+    st.builds(encoded_tlv, st.sampled_from(TlvType), st.binary(max_size=150))
+    | st.binary(max_size=5).map(lambda inner: encoded_tlv(*tls_tlv(1, 0, [(0x22, inner)])))
+    | st.binary(max_size=4)
+).map(b"".join)
 LINES = INET_PAIRS.map(lambda pair: v1(*pair)) | st.just(v1(None))
 BINARIES = st.builds(
     lambda pair, tlvs, transport, checksum: v2(
@@ -144,6 +150,14 @@ def test_read_header_refuses_or_reads_arbitrary_blocks_and_does_nothing_else(
     kind: int, family: int, block: bytes, sizes: list[int]
 ) -> None:
     judge(raw_v2(block, kind=kind, family=family), sizes, BOTH)
+
+
+@quick
+@given(st.sampled_from([(0x00, 0), (0x11, 12), (0x21, 36), (0x31, 216)]), UNTIDY_TLVS, SIZES)
+def test_read_header_refuses_or_reads_arbitrary_tlvs_and_does_nothing_else(
+    family: tuple[int, int], block: bytes, sizes: list[int]
+) -> None:
+    judge(raw_v2(bytes(family[1]) + block, family=family[0]), sizes, BOTH)
 
 
 @quick
