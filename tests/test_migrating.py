@@ -238,7 +238,7 @@ def test_tls_client_that_talks_plainly_gets_no_answer_in_the_composed_form() -> 
         assert b"HELLO" not in ask(address, b"hello\n")
         assert ask_over_tls(address) == b"ONE\n"
 
-    assert names["server"].stats.failed == 1
+    assert names["server"].stats.handshake_failed == 1
 
 
 def test_every_pattern_is_shown_in_both_forms_and_asked() -> None:

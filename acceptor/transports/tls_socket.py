@@ -67,7 +67,8 @@ class TlsSocket(ssl.SSLSocket):
             got = super().read(len, buffer)
         except OSError as error:
             raise self._judged(error) from None
-        self._traffic[0] += got if isinstance(got, int) else _size(got)
+        if self._timeouts is not None:
+            self._traffic[0] += got if isinstance(got, int) else _size(got)
         return got
 
     def send(self, data: Buffer, flags: int = 0) -> int:
@@ -77,7 +78,8 @@ class TlsSocket(ssl.SSLSocket):
             count = super().send(data, flags)
         except OSError as error:
             raise self._judged(error) from None
-        self._traffic[1] += count
+        if self._timeouts is not None:
+            self._traffic[1] += count
         return count
 
     def write(self, data: Buffer) -> int:
@@ -116,8 +118,10 @@ class TlsSocket(ssl.SSLSocket):
         if not isinstance(error, TimeoutError):
             self.broken_by = error
             return error
+        if self._timeouts is None:
+            return error
         self._note_stall()
-        longest = self._timeouts.connection if self._timeouts else None
+        longest = self._timeouts.connection
         if longest is not None and self._since + longest <= time.monotonic():
             return DeadlineError(_TOO_LONG)
         if self._own is not None:
@@ -232,25 +236,43 @@ def secure(sock: ServedSocket, context: ssl.SSLContext, timeout: float | None) -
     Raises:
         HandshakeError: The client did not get through; `reason` says why.
     """
-    began = time.monotonic()
+    made = wrap(sock, context)
+    made._since = sock.since
+    sock.upgraded = made
+    if sock.was_cut:  # while it was neither the one nor the other
+        raise HandshakeError("cut off", HandshakeFailure.CLIENT_LEFT)
+    shake_hands(made, timeout)
+    return made
+
+
+def wrap(sock: socket.socket, context: ssl.SSLContext) -> TlsSocket:
+    """Put TLS upon a connection, which is the result's from then on; nothing is sent yet.
+
+    Raises:
+        HandshakeError: The client has left.
+    """
     try:
-        made = cast(
+        return cast(
             "TlsSocket", context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         )
-        made._since = sock.since
-        sock.upgraded = made
-        if sock.was_cut:  # while it was neither the one nor the other
-            raise HandshakeError("cut off", HandshakeFailure.CLIENT_LEFT)
+    except OSError as error:
+        raise HandshakeError("", HandshakeFailure.CLIENT_LEFT) from error
+
+
+def shake_hands(made: TlsSocket, timeout: float | None) -> None:
+    """Do the server's part of a handshake within so many seconds.
+
+    Raises:
+        HandshakeError: The client did not get through; `reason` says why.
+    """
+    began = time.monotonic()
+    try:
         _settimeout(made, timeout)
         made.do_handshake()
+        _settimeout(made, None)
     except OSError as error:
-        if isinstance(error, HandshakeError):
-            raise
-        if sock.upgraded is not None:
-            sock.upgraded.broken_by = error
+        made.broken_by = error
         raise _failure(error, time.monotonic() - began) from error
-    _settimeout(made, None)
-    return made
 
 
 # Of OpenSSL's reasons. What is not here is a protocol error; the text has it.
