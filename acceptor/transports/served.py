@@ -103,6 +103,7 @@ class ServedSocket(socket.socket):
         self._timeouts = timeouts
         self._traffic = traffic
         self._calm = self._since + timeouts.calm if _DONTWAIT else self._since
+        self._eager = _DONTWAIT if _gettimeout(self) is None else 0  # the system knows the old ones
 
     def start_tls(self, context: SSLContext) -> SSLSocket:
         """Do the server's part of a TLS handshake; return what is to be used from then on.
