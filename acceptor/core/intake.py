@@ -1,13 +1,13 @@
 """What stands behind a server's port: who may come in, and who serves it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.admission import Admission, Request
-from acceptor.core.asking import nothing_to_leave
+from acceptor.core.asking import LeaveAll, nothing_to_leave
 from acceptor.core.errors import ResourceError
 from acceptor.core.events import Full, Outcome, RefusalReason, Refused, RoomAgain
 from acceptor.core.interfaces import Dispatcher, Incoming, Intake, Leave
@@ -25,11 +25,6 @@ NOTICE: Final = 1.0  # seconds
 QUIET: Final = 0.5  # seconds
 
 _CLOSE: Final = Close()
-
-
-def _tell(leaves: Iterable[Leave], outcome: Outcome) -> None:
-    for leave in leaves:
-        leave(outcome)
 
 
 @attrs.define(eq=False)
@@ -69,19 +64,16 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             Exception: The dispatcher is broken; the client is closed.
         """
         admission = self.admission
-        leaves: tuple[Leave, ...] = ()
-        if self._rules:
-            judged = self._judge(incoming)
-            if judged is None:
-                return
-            leaves = judged
+        leave = self._judge(incoming) if self._rules else nothing_to_leave
+        if leave is None:
+            return
         # Where nobody is turned away it is only full if the limits have changed this very moment.
         if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
-            _tell(leaves, Outcome.CUT)
+            leave(Outcome.CUT)
             return
         service = self._service
         job = ServeRequest.new(incoming, service, admission.next_id)
-        job.leaves = leaves
+        job.leave = leave
         admission.enter(job)
         if service.report.wants_every_request:
             job.tell_accepted()
@@ -91,23 +83,21 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             self._keep_or_end(job, error)
             raise
 
-    def _judge(self, incoming: Incoming[RequestT, PeerT]) -> tuple[Leave, ...] | None:
+    def _judge(self, incoming: Incoming[RequestT, PeerT]) -> Leave | None:
         """Ask one rule after the other; None if one denies, and the client is turned away."""
-        leaves: list[Leave] = []
+        entered = LeaveAll()
         try:
             for rule in self._rules:
-                leave = rule.admit(incoming.peer)
-                if leave is not nothing_to_leave:
-                    leaves.append(leave)
+                entered.add(rule.admit(incoming.peer))
         except DeniedError as denial:
-            _tell(leaves, Outcome.DENIED)
+            entered(Outcome.DENIED)
             self._refuse(incoming, denial.how, denial.reason, denial.detail, denial.__cause__)
             return None
         except BaseException as error:  # Ctrl-C
-            _tell(leaves, Outcome.DENIED)
+            entered(Outcome.DENIED)
             self._refuse(incoming, _CLOSE, RefusalReason.POLICY_FAILED, "", error)
             raise
-        return tuple(leaves)
+        return entered.as_one()
 
     def _fits(self, incoming: Incoming[RequestT, PeerT]) -> bool:
         admission = self.admission

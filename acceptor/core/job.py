@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 import attrs
 
 from acceptor.core.admission import Admission
+from acceptor.core.asking import nothing_to_leave
 from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.errors import HandshakeError, is_ctrl_c
 from acceptor.core.events import (
@@ -73,7 +74,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     state: RequestState = attrs.field(default=_WAITING, init=False)
     traffic: Traffic = attrs.field(factory=lambda: [0, 0], init=False)
     worker: int | None = attrs.field(default=None, init=False)
-    leaves: tuple[Leave, ...] = attrs.field(default=(), init=False)
+    leave: Leave = attrs.field(default=nothing_to_leave, init=False)
     """What policies want to have called in the end."""
 
     @classmethod
@@ -93,7 +94,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         job.state = _WAITING
         job.traffic = [0, 0]
         job.worker = None
-        job.leaves = ()
+        job.leave = nothing_to_leave
         return job
 
     def tell_accepted(self) -> None:
@@ -121,8 +122,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
                 request = incoming.handshake(service.timeouts, self.traffic)
             except Exception as error:
                 return self._tell_failure(error)
-            finally:
-                self.peer = peer = incoming.peer  # a proxy may have told who it is
+            self.peer = peer = incoming.peer  # a proxy may have told who it is
             self.state = _HANDLING
             if tells:
                 service.report(Started(id=self.id, peer=peer))
@@ -138,6 +138,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             incoming.close(patient=patient)
 
     def _tell_failure(self, error: Exception) -> Outcome:
+        self.peer = self.incoming.peer
         if isinstance(error, DeniedError):
             cause = error.__cause__
             self.service.report(
@@ -178,7 +179,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
 
     def _tell_policies(self, outcome: Outcome) -> None:
         hears = (self.incoming.tell,) if isinstance(self.incoming, HearsEnd) else ()
-        for leave in (*self.leaves, *hears):
+        for leave in (self.leave, *hears):
             try:
                 leave(outcome)
             except Exception:

@@ -12,11 +12,11 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from acceptor.core.asking import nothing_to_leave
+from acceptor.core.asking import LeaveAll
 from acceptor.core.deadlines import Deadline, Timeouts
 from acceptor.core.errors import DeadlineError, HandshakeError
 from acceptor.core.events import HandshakeFailure, Outcome
-from acceptor.core.interfaces import HearsEnd, Leave, Listener, Traffic, Transport
+from acceptor.core.interfaces import HearsEnd, Listener, Traffic, Transport
 from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.core.path import DeniedError, Rule, Step
 from acceptor.core.secured import Secured
@@ -31,7 +31,8 @@ _GONE: Final = (HandshakeFailure.TIMEOUT, HandshakeFailure.CLIENT_LEFT)
 
 @functools.lru_cache(maxsize=16)
 def _during_handshake(timeouts: Timeouts) -> Timeouts:
-    whole = timeouts.handshake
+    limits = [limit for limit in (timeouts.handshake, timeouts.connection) if limit is not None]
+    whole = min(limits, default=None)
     return Timeouts(handshake=whole, first_data=None, idle=None, write=None, connection=whole)
 
 
@@ -41,7 +42,7 @@ class LayeredIncoming(StreamIncoming[Any], HearsEnd):
 
     steps: tuple[Step, ...] = attrs.field(default=(), init=False)
     """What is to be done before the handler, in this order."""
-    _leaves: list[Leave] = attrs.field(factory=list[Leave], init=False)
+    _leaves: LeaveAll = attrs.field(factory=LeaveAll, init=False)
     _is_gone: bool = attrs.field(default=False, init=False)
     deadline: Deadline = attrs.field(init=False)
     """When all steps must be done."""
@@ -53,15 +54,15 @@ class LayeredIncoming(StreamIncoming[Any], HearsEnd):
 
     def handshake(self, timeouts: Timeouts, traffic: Traffic) -> socket.socket:
         """Take all steps; return the socket that they have made."""
-        sock = self._socket
-        sock.begin(_during_handshake(timeouts), [0, 0])
-        self.deadline = Deadline.after(timeouts.handshake)
+        limited = _during_handshake(timeouts)
+        self._socket.begin(limited, [0, 0])
+        self.deadline = Deadline.after(limited.handshake)
         try:
             for step in self.steps:
                 self._take(step)
         except DeadlineError:
             self._is_gone = True
-            text = f"not done within {timeouts.handshake:g} s"
+            text = f"not done within {limited.handshake:g} s"
             raise HandshakeError(text, HandshakeFailure.TIMEOUT) from None
         except HandshakeError as error:
             self._is_gone = error.reason in _GONE
@@ -86,20 +87,19 @@ class LayeredIncoming(StreamIncoming[Any], HearsEnd):
         except DeniedError as denial:
             self._turn_away(denial.how)
             raise
-        if leave is not nothing_to_leave:
-            self._leaves.append(leave)
+        self._leaves.add(leave)
 
     def _turn_away(self, how: Refusal) -> None:
         with contextlib.suppress(OSError):  # gone, or it reads nothing
             if isinstance(how, Reply):
+                self.live.settimeout(self.deadline.remaining())
                 self.live.sendall(how.payload)
             elif isinstance(how, Reset):
                 self._reset()
 
     def tell(self, outcome: Outcome, /) -> None:
         """Tell the policies that have let it in."""
-        for leave in self._leaves:
-            leave(outcome)
+        self._leaves(outcome)
 
     def close(self, *, patient: bool) -> None:
         """As every connection; who has kept the handshake waiting is not waited for."""

@@ -33,7 +33,7 @@ class TlsFiles:
         return ", ".join(
             f"{name}={str(value) if isinstance(value, Path) else value!r}"
             for name, value in attrs.asdict(self).items()
-            if value and name != "password"
+            if value and name != "password" and (name != "client_certificate" or self.client_ca)
         )
 
     def load(self) -> ssl.SSLContext:
