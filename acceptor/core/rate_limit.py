@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from typing import ClassVar
 
 import attrs
 
@@ -17,6 +18,9 @@ from acceptor.core.policy_options import check_clock, check_count, check_positiv
 @attrs.frozen(eq=False, repr=False)
 class RateLimit(Policy[object]):
     """Allows each peer so many clients a second; make it with `limit_rate`."""
+
+    is_stateful: ClassVar[bool] = True
+    """Whether it would forget all if it were asked in a child."""
 
     per_second: float = attrs.field(validator=check_positive)
     burst: int = attrs.field(kw_only=True, validator=check_count)
