@@ -219,7 +219,7 @@ class Not(Policy[P], Generic[P]):
         return f"~{self.policy!r}"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class AllowIf(Policy[P], Generic[P]):
     """Allows whom a function of the peer returns true for."""
 
@@ -228,6 +228,10 @@ class AllowIf(Policy[P], Generic[P]):
     def allows(self, peer: P, /) -> bool:
         """Ask the function."""
         return bool(self._function(peer))
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__qualname__", None) or repr(self._function)
+        return f"AllowIf({name})"
 
 
 def is_coroutine_function(function: object) -> bool:
