@@ -115,9 +115,18 @@ class ServedSocket(socket.socket):
             ConfigurationError: It is no server's context, or makes sockets of a class of its own.
         """
         tls = _tls()
-        made: Any = tls.secure(self, tls.tls_context(context), self._timeouts.handshake)
-        made.go_on(self._timeouts, self._traffic)
+        made = tls.secure(self, tls.tls_context(context), self._timeouts.handshake)
         return cast("SSLSocket", made)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """What it obeys."""
+        return self._timeouts
+
+    @property
+    def traffic(self) -> Traffic:
+        """Where it counts."""
+        return self._traffic
 
     @property
     def since(self) -> float:

@@ -21,6 +21,10 @@ from acceptor.transports.served import ServedSocket
 
 _WAY_OUT: Final = "give a context made with ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)"
 
+# What OpenSSL sends at a time; it tells of more only when all of it has gone. Source: RFC 8446,
+# section 5.1.
+_RECORD: Final = 2**14
+
 _READ: Final = 0
 _WRITE: Final = 1
 _TOO_LONG: Final = "the connection has lasted longer than it may"
@@ -72,7 +76,20 @@ class TlsSocket(ssl.SSLSocket):
         return got
 
     def send(self, data: Buffer, flags: int = 0) -> int:
-        """Send what fits, as every TLS socket does; `sendall` and `sendfile` come through here."""
+        """Send all of it, as every TLS socket that waits; each record of it has `write` seconds.
+
+        `sendall` and `sendfile` come through here.
+        """
+        if self._own is not None or (type(data) is bytes and _size(data) <= _RECORD):
+            return self._send(data, flags)  # the caller's time is for all of it
+        count = 0
+        with memoryview(data) as view, view.cast("B") as rest:
+            while count < rest.nbytes:
+                with rest[count : count + _RECORD] as piece:
+                    count += self._send(piece, flags)
+        return count
+
+    def _send(self, data: Buffer, flags: int) -> int:
         self._obey(_WRITE)
         try:
             count = super().send(data, flags)
@@ -83,8 +100,16 @@ class TlsSocket(ssl.SSLSocket):
         return count
 
     def write(self, data: Buffer) -> int:
-        """Send what fits, as every TLS socket does."""
+        """Send all of it, as `send`."""
         return self.send(data)
+
+    def unwrap(self) -> socket.socket:
+        """End TLS and wait for the client to do so, too, as every TLS socket does."""
+        self._obey(_READ)
+        try:
+            return super().unwrap()
+        except OSError as error:
+            raise self._judged(error) from None
 
     def _obey(self, act: int) -> None:
         """Tell the socket how long the next call may wait, once the server has said that."""
@@ -242,6 +267,7 @@ def secure(sock: ServedSocket, context: ssl.SSLContext, timeout: float | None) -
     if sock.was_cut:  # while it was neither the one nor the other
         raise HandshakeError("cut off", HandshakeFailure.CLIENT_LEFT)
     shake_hands(made, timeout)
+    made.go_on(sock.timeouts, sock.traffic)
     return made
 
 
@@ -266,13 +292,14 @@ def shake_hands(made: TlsSocket, timeout: float | None) -> None:
         HandshakeError: The client did not get through; `reason` says why.
     """
     began = time.monotonic()
+    own = made._own
     try:
         _settimeout(made, timeout)
         made.do_handshake()
-        _settimeout(made, None)
     except OSError as error:
         made.broken_by = error
         raise _failure(error, time.monotonic() - began) from error
+    made.settimeout(own)  # `do_handshake` has set what the handshake had as if the handler had
 
 
 # Of OpenSSL's reasons. What is not here is a protocol error; the text has it.
@@ -314,7 +341,8 @@ _BY_REASON: Final = {name: kind for kind, names in _REASONS.items() for name in 
 
 
 def _failure(error: OSError, elapsed: float) -> HandshakeError:
-    if isinstance(error, TimeoutError):
+    # It wants more where there was no time left to wait at all.
+    if isinstance(error, TimeoutError | ssl.SSLWantReadError | ssl.SSLWantWriteError):
         return HandshakeError(f"no handshake within {elapsed:.1f} s", HandshakeFailure.TIMEOUT)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
         return HandshakeError("", HandshakeFailure.CLIENT_LEFT)
