@@ -54,7 +54,7 @@ class TlsFiles:
         if self.client_ca is not None:
             try:
                 context.load_verify_locations(self.client_ca)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 raise _unusable(f"client CA {self.client_ca}", error) from error
             required = self.client_certificate == "required"
             context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
@@ -65,6 +65,8 @@ class TlsFiles:
 
 def _unusable(what: str, error: Exception) -> ConfigurationError:
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    if isinstance(error, ssl.SSLError) and "PEM" in str(reason):  # OpenSSL says no more
+        reason = "no certificate or no key is in there, or its password is another one"
     return ConfigurationError(f"cannot use {what}: {reason}")
 
 
@@ -165,6 +167,8 @@ def tls_step(
         if name not in known:
             raise ConfigurationError(f"there is no {name}, but {', '.join(known)}")
     sni = options.get("sni", {})
+    if not isinstance(sni, Mapping) or not all(isinstance(name, str) for name in sni):
+        raise ConfigurationError(f"sni maps names to certificates, got {sni!r}")
     if isinstance(source, ssl.SSLContext):
         given = [name for name in options if name != "sni"] + ["keyfile"] * (keyfile is not None)
         if given:
@@ -185,10 +189,13 @@ def _files(source: FilePath, keyfile: FilePath | None, options: TlsOptions) -> T
     client_ca = options.get("client_ca")
     if "client_certificate" in options and client_ca is None:
         raise ConfigurationError("client_certificate needs client_ca: whose certificates are good")
+    password = options.get("password")
+    if not isinstance(password, str | bytes | None):
+        raise ConfigurationError(f"password must be text or bytes, got a {type(password).__name__}")
     return TlsFiles(
         certfile=_path("certfile", source),
         keyfile=None if keyfile is None else _path("keyfile", keyfile),
-        password=options.get("password"),
+        password=password,
         client_ca=None if client_ca is None else _path("client_ca", client_ca),
         client_certificate=need,
         alpn=_protocols(options.get("alpn", ())),
@@ -216,8 +223,8 @@ def _path(what: str, value: object) -> Path:
 
 
 def _protocols(alpn: Iterable[str]) -> tuple[str, ...]:
-    found = (alpn,) if isinstance(alpn, str) else tuple(alpn)
+    found = (alpn,) if isinstance(alpn, str) or not isinstance(alpn, Iterable) else tuple(alpn)
     for name in found:
-        if not isinstance(name, str) or not 0 < len(name.encode("ascii", "replace")) < 256:
+        if not isinstance(name, str) or not name.isascii() or not 0 < len(name) < 256:
             raise ConfigurationError(f'alpn must be names such as "h2", got {name!r}')
     return found
