@@ -7,6 +7,7 @@ import math
 import socket
 import ssl
 import time
+import traceback
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -282,7 +283,18 @@ def wrap(sock: socket.socket, context: ssl.SSLContext) -> TlsSocket:
             "TlsSocket", context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         )
     except OSError as error:
+        _close_half_made(error)
         raise HandshakeError("", HandshakeFailure.CLIENT_LEFT) from error
+
+
+def _close_half_made(error: OSError) -> None:
+    # `wrap_socket` has taken the descriptor by then. If the client has reset the connection, it
+    # raises that, and nobody but its own frame knows what it has made: the descriptor would stay
+    # open for as long as the error is kept.
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = frame.f_locals.get("self")
+        if isinstance(made, TlsSocket):
+            made.close()
 
 
 def shake_hands(made: TlsSocket, timeout: float | None) -> None:
