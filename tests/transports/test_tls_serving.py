@@ -153,6 +153,7 @@ def test_a_large_reply_arrives_whole_though_more_was_sent_than_read(strategy: st
 
     def reply(request: ssl.SSLSocket, client_address: object, server: object) -> None:
         request.recv(1)
+        gate.wait()  # until all is here: a server that is sync waits for nothing when it closes
         request.sendall(memoryview(_MUCH))
 
     with Gate.shut() as gate, serving(begin_tls(strategy).handler(reply).observe(recorder)) as it:
