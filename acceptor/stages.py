@@ -335,7 +335,7 @@ class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT]):
 
         From files: TLS 1.2 or later, OpenSSL's choice of ciphers, no renegotiation; the key may be
         in the certificate's file; `server.reload()` reads them again. A context is the caller's to
-        set up; its `sslsocket_class` and, if it has none, its `sni_callback` are set. The handshake
+        set up; its `sslsocket_class` is set, and with `sni` its `sni_callback`. The handshake
         is made in the worker, within `Timeouts.handshake`; a client that does not get through is
         told of in `HandshakeFailed`. Options: see `TlsOptions`.
 
@@ -387,7 +387,7 @@ def _fields(stage: Steps[Any, Any], *steps: Step) -> tuple[Any, ...]:
 def _trusted(given: Any) -> AccessPolicy[Any]:
     networks: tuple[Any, ...] = (given,)
     if not isinstance(given, str):
-        if not isinstance(given, list | tuple | set | frozenset):
+        if hasattr(given, "allows") or not isinstance(given, Collection):
             return as_policy(given)
         networks = tuple(given)
     if not networks:

@@ -43,7 +43,10 @@ class TlsOptions(TypedDict, total=False):
     alpn: Iterable[str]
     """Protocols to agree on, such as "h2", the preferred one first."""
     sni: Mapping[str, SSLContext | tuple[FilePath, FilePath]]
-    """By the name that a client asks for, or "*.its.parent": a context, or certificate and key."""
+    """By the name that a client asks for, or "*.its.parent": a context, or certificate and key.
+
+    Others are answered as if there were no names.
+    """
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +79,7 @@ class TlsView:
     version: str  # "TLSv1.3"
     cipher: str
     alpn: str | None = None  # the protocol that was chosen, if any
-    server_name: str | None = None  # what the client has asked for (SNI)
+    server_name: str | None = None  # what the client has asked for, where `sni` was given
     certificate: Certificate | None = None  # None if it was not asked for, or has none
 
 

@@ -124,7 +124,8 @@ class StreamHandler(BaseHandler[StreamT, PeerT]):
 
         Send the answer that allows it before. What the client has sent on before the handshake is
         refused, or commands that an attacker slipped in would count as sent by the client. Source:
-        CVE-2011-0411; RFC 3207, section 6. From here on `request` is the TLS socket, too.
+        CVE-2011-0411; RFC 3207, section 6. From here on `request` is the TLS socket, too, and
+        `rfile` another file: a `for` loop over the old one must end, so read with `readline()`.
 
         Raises:
             HandshakeError: The client did not get through, or has sent more in plain text.

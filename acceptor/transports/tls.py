@@ -97,6 +97,7 @@ class Tls(Layer):
     _given: ssl.SSLContext | TlsFiles
     _names: Mapping[str, ssl.SSLContext | TlsFiles]
     _contexts: _Contexts = attrs.field(init=False)
+    _before: _Contexts | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._contexts = self._load()
@@ -127,14 +128,16 @@ class Tls(Layer):
     def _load(self) -> _Contexts:
         by_name = {name.lower(): _made(given) for name, given in self._names.items()}
         contexts = _Contexts(_made(self._given), by_name)
-        if contexts.default.sni_callback is None or isinstance(
-            getattr(contexts.default.sni_callback, "__self__", None), _Contexts
-        ):
+        # Only where it is needed: CPython prints a traceback when a name is no ASCII.
+        if by_name:
+            present = contexts.default.sni_callback
+            if present is not None and getattr(present, "__self__", self) is not self._before:
+                raise ConfigurationError(
+                    "the context chooses by name already: it has an sni_callback, of its own or of "
+                    "another server; give sni, or that"
+                )
             contexts.default.sni_callback = contexts.choose
-        elif by_name:
-            raise ConfigurationError(
-                "the context has an sni_callback of its own, which chooses; give one of the two"
-            )
+        self._before = contexts
         return contexts
 
     def negotiate(self, connection: LayeredIncoming, /) -> None:
@@ -169,6 +172,9 @@ def tls_step(
     sni = options.get("sni", {})
     if not isinstance(sni, Mapping) or not all(isinstance(name, str) for name in sni):
         raise ConfigurationError(f"sni maps names to certificates, got {sni!r}")
+    for name in sni:
+        if not name or "*" in name.removeprefix("*."):
+            raise ConfigurationError(f'a name is a host or "*.its.parent", got {name!r}')
     if isinstance(source, ssl.SSLContext):
         given = [name for name in options if name != "sni"] + ["keyfile"] * (keyfile is not None)
         if given:

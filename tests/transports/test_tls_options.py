@@ -64,10 +64,13 @@ _REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "context with key": (lambda: _tls(_context(), "key.pem"), "set keyfile there"),
     "two who choose": (
         lambda: _tls(_with_callback(), sni={"a": (pki().other.cert, pki().other.key)}),
-        "sni_callback of its own",
+        "chooses by name already",
     ),
     "sni that is none": (lambda: _tls(sni=["a"]), "sni maps names"),
     "sni of numbers": (lambda: _tls(sni={3: _PAIR}), "sni maps names"),
+    "sni of everybody": (lambda: _tls(sni={"*": _PAIR}), "a name is a host"),
+    "sni of nobody": (lambda: _tls(sni={"": _PAIR}), "a name is a host"),
+    "sni with a star inside": (lambda: _tls(sni={"a.*.b": _PAIR}), "a name is a host"),
     "sni to a text": (lambda: _tls(sni={"a": "cert.pem"}), "for 'a'"),
     "sni to a number": (lambda: _tls(sni={"a": ("cert.pem", 3)}), "must be the path"),
     "sni to no file": (lambda: _tls(sni={"a": _PAIR}), r"cert\.pem"),
@@ -122,3 +125,25 @@ def test_certificate_and_key_may_be_in_one_file(tmp_path: Path) -> None:
     both.write_bytes(pki().server.key.read_bytes() + pki().server.cert.read_bytes())
 
     assert _tls(str(both))
+
+
+def test_context_of_two_servers_has_the_names_of_one() -> None:
+    context = _context()
+    names = {"a": (pki().other.cert, pki().other.key)}
+    _tls(context, sni=names)
+
+    _tls(context)
+    with pytest.raises(ConfigurationError, match="chooses by name already"):
+        _tls(context, sni=names)
+
+
+def test_context_without_names_has_no_callback_of_ours() -> None:
+    context = _context()
+
+    _tls(context)
+
+    assert context.sni_callback is None
+
+
+def test_hops_may_be_in_any_collection() -> None:
+    _proxied(trusted={"127.0.0.1": "here"}.keys())

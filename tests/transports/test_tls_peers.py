@@ -56,7 +56,9 @@ def test_s_client_agrees_on_version_protocol_and_certificates(
     version: str, name: str, strategy: str
 ) -> None:
     recorder = Recorder()
-    stage = begin_tls(strategy, client_ca=pki().ca, alpn=["h2", "http/1.1"]).observe(recorder)
+    names = {"elsewhere": (pki().other.cert, pki().other.key)}
+    stage = begin_tls(strategy, client_ca=pki().ca, alpn=["h2", "http/1.1"], sni=names)
+    stage = stage.observe(recorder)
 
     with serving(stage.handler(tell_view)) as server:
         result = _s_client(

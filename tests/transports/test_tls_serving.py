@@ -54,7 +54,8 @@ def _view_of(stage: Any, *own: Files, name: str | None = "localhost", **settings
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_view_tells_what_was_agreed_on(strategy: str) -> None:
-    stage = begin_tls(strategy, client_ca=pki().ca, alpn=["h2", "http/1.1"])
+    names = {"elsewhere": (pki().other.cert, pki().other.key)}
+    stage = begin_tls(strategy, client_ca=pki().ca, alpn=["h2", "http/1.1"], sni=names)
     context = pki().trusting(pki().client, maximum_version=ssl.TLSVersion.TLSv1_2)
     context.set_alpn_protocols(["http/1.1", "ftp"])
 
