@@ -24,7 +24,7 @@ def tell(address: tuple[str, int], *said: bytes) -> bytes:
             client.sendall(b"".join(said))
             client.shutdown(socket.SHUT_WR)
             return read_all(client)
-    except ConnectionError:
+    except OSError:  # reset, or not connected any more
         return b""
 
 
