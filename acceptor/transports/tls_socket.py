@@ -40,7 +40,7 @@ class TlsSocket(ssl.SSLSocket):
 
     The bytes are those of the handler, not those on the wire. One that `settimeout` was called on
     goes by that instead of `first_data`, `idle` and `write`; `connection` holds all the same.
-    Made by `SSLContext.wrap_socket`; until `begin` it is like any other.
+    Made by `SSLContext.wrap_socket`; until `go_on` it is like any other.
     """
 
     server_name: str | None = None  # what the client has asked for
