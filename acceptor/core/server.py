@@ -353,9 +353,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
         try:
             return self._opened("hand out a wake-up").waiter.wake_end()
         except OSError:
-            if (
-                self._lifecycle.phase is Phase.CLOSED
-            ):  # by another thread, after the look at the phase
+            if self._lifecycle.phase is Phase.CLOSED:  # since the look above, by another thread
                 raise refusal("hand out a wake-up", self.phase) from None
             raise
 

@@ -97,10 +97,9 @@ class Tls(Layer):
     _given: ssl.SSLContext | TlsFiles
     _names: Mapping[str, ssl.SSLContext | TlsFiles]
     _contexts: _Contexts = attrs.field(init=False)
-    _before: _Contexts | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._contexts = self._load()
+        self._contexts = self._load(None)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -123,21 +122,21 @@ class Tls(Layer):
         Raises:
             ConfigurationError: One is not what it should be; then all stays as it was.
         """
-        self._contexts = self._load()
+        self._contexts = self._load(self._contexts)
 
-    def _load(self) -> _Contexts:
+    def _load(self, before: _Contexts | None) -> _Contexts:
         by_name = {name.lower(): _made(given) for name, given in self._names.items()}
         contexts = _Contexts(_made(self._given), by_name)
         # Only where it is needed: CPython prints a traceback when a name is no ASCII.
         if by_name:
             present = contexts.default.sni_callback
-            if present is not None and getattr(present, "__self__", self) is not self._before:
+            ours = before is not None and getattr(present, "__self__", None) is before
+            if present is not None and not ours:
                 raise ConfigurationError(
                     "the context chooses by name already: it has an sni_callback, of its own or of "
                     "another server; give sni, or that"
                 )
             contexts.default.sni_callback = contexts.choose
-        self._before = contexts
         return contexts
 
     def negotiate(self, connection: LayeredIncoming, /) -> None:
