@@ -82,6 +82,7 @@ from acceptor.core.interfaces import (
 )
 from acceptor.core.lifecycle import Phase
 from acceptor.core.limits import Close, Limits, Overflow, Refusal, Reply, Reset, Wait
+from acceptor.core.message import Message
 from acceptor.core.networks_file import allow_networks_in, deny_networks_in
 from acceptor.core.peer_limit import limit_per_peer
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, Peer, UnixPeer
@@ -157,6 +158,7 @@ __all__ = [
     "Listener",
     "Listening",
     "LiveRequest",
+    "Message",
     "NeedsHandler",
     "NoReturnAddressError",
     "Observer",

@@ -5,15 +5,16 @@ from typing import Any
 
 import attrs
 
+from acceptor.core.message import Message
 from acceptor.core.peers import Peer
 
 
 @attrs.define(eq=False)
-class Datagram:
+class Datagram(Message[None]):
     """One datagram as it arrived, and the way back to whoever sent it."""
 
     payload: bytes
-    peer: Peer
+    peer: Peer  # pyright: ignore[reportIncompatibleMethodOverride]
     truncated: bool = False  # whether the sender's datagram was longer than `max_datagram_size`
     # Host it was sent to, where the server is bound to all of them and the system tells.
     local_host: str | None = None
@@ -32,3 +33,11 @@ class Datagram:
             OSError: The payload cannot be sent as one datagram (`EMSGSIZE`), the server is closed.
         """
         return self._send(self, payload)
+
+    @property
+    def session(self) -> None:
+        """None: nothing lasts between two datagrams."""
+        return
+
+    def close(self) -> None:
+        """Do nothing: there is no connection to end."""

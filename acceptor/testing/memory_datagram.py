@@ -62,7 +62,7 @@ class MemoryDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[repo
         """Return None: no error of a handler is the doing of a datagram's sender."""
         return None
 
-    def close(self, *, patient: bool) -> None:
+    def close(self, *, patient: bool = False) -> None:
         """Nothing to close."""
 
     def cut(self) -> None:

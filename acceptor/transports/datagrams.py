@@ -70,7 +70,7 @@ class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[re
         """Return None: no error of a handler is the doing of a datagram's sender."""
         return None
 
-    def close(self, *, patient: bool) -> None:
+    def close(self, *, patient: bool = False) -> None:
         """Nothing to close."""
 
     def cut(self) -> None:
