@@ -54,6 +54,9 @@ from acceptor.core.events import (
     HandshakeFailure,
     Listening,
     LiveRequest,
+    MessageFault,
+    MessageRefused,
+    MessageServed,
     Observer,
     Outcome,
     RefusalReason,
@@ -67,6 +70,7 @@ from acceptor.core.events import (
     StopCause,
     Stopped,
 )
+from acceptor.core.framing import Framing, FramingError
 from acceptor.core.interfaces import (
     AccessPolicy,
     Concurrency,
@@ -82,7 +86,7 @@ from acceptor.core.interfaces import (
 )
 from acceptor.core.lifecycle import Phase
 from acceptor.core.limits import Close, Limits, Overflow, Refusal, Reply, Reset, Wait
-from acceptor.core.message import Message
+from acceptor.core.message import Connection, Message
 from acceptor.core.networks_file import allow_networks_in, deny_networks_in
 from acceptor.core.peer_limit import limit_per_peer
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, Peer, UnixPeer
@@ -96,8 +100,10 @@ from acceptor.core.runner import run
 from acceptor.core.secured import Certificate, Secured, TlsView, allow_certificates, tls_view
 from acceptor.core.server import Server
 from acceptor.core.unix_access import allow_groups, allow_users
+from acceptor.framings import delimited, fixed, length_prefixed, lines
 from acceptor.handlers.base import BaseHandler
 from acceptor.handlers.datagram import DatagramHandler
+from acceptor.handlers.replying import replying
 from acceptor.handlers.stream import StreamHandler
 from acceptor.stages import (
     NeedsHandler,
@@ -126,6 +132,7 @@ __all__ = [
     "Closed",
     "Concurrency",
     "ConfigurationError",
+    "Connection",
     "Datagram",
     "DatagramHandler",
     "DeadlineError",
@@ -140,6 +147,8 @@ __all__ = [
     "Event",
     "ForkWithThreadsWarning",
     "Forked",
+    "Framing",
+    "FramingError",
     "Full",
     "HandlerFailed",
     "HandlerMismatchError",
@@ -159,6 +168,9 @@ __all__ = [
     "Listening",
     "LiveRequest",
     "Message",
+    "MessageFault",
+    "MessageRefused",
+    "MessageServed",
     "NeedsHandler",
     "NoReturnAddressError",
     "Observer",
@@ -223,14 +235,19 @@ __all__ = [
     "allow_networks_in",
     "allow_users",
     "ban_after",
+    "delimited",
     "deny_networks",
     "deny_networks_in",
     "explain",
+    "fixed",
+    "length_prefixed",
     "limit_per_peer",
     "limit_rate",
+    "lines",
     "of_client",
     "of_hop",
     "parse_endpoint",
+    "replying",
     "run",
     "tls_view",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
-from acceptor.core.limits import Overflow
+from acceptor.core.limits import Overflow, Refusal
 from acceptor.transports.inet import SocketOption
 
 
@@ -28,6 +28,13 @@ class TimeoutOptions(TypedDict, total=False):
     write: float | None
     connection: float | None
     drain: float | None
+
+
+class FramedOptions(TypedDict, total=False):
+    """Keyword options of `framed`; `Framed` says what they mean and their defaults."""
+
+    refusal: Refusal
+    max_output: int
 
 
 class TcpOptions(TypedDict, total=False):

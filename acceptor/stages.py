@@ -17,8 +17,10 @@ from acceptor.core.asking import parts, remembers
 from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.errors import ConfigurationError, UnsupportedError
 from acceptor.core.events import Observer
+from acceptor.core.framing import Framed, Framing
 from acceptor.core.interfaces import AccessPolicy, Concurrency, Transport
 from acceptor.core.limits import Close, Limits, Refusal, Reply, Reset
+from acceptor.core.message import Message
 from acceptor.core.networks import Network
 from acceptor.core.path import Rule, Step
 from acceptor.core.proxied import ProxiedPeer
@@ -27,7 +29,7 @@ from acceptor.core.secured import Certificates, FilePath, Secured, TlsOptions, j
 from acceptor.core.server import Server
 from acceptor.core.ssl_types import SSLContext, SSLSocket
 from acceptor.fitting import check_handler, check_policy
-from acceptor.options import LimitOptions, TimeoutOptions
+from acceptor.options import FramedOptions, LimitOptions, TimeoutOptions
 from acceptor.transports.layered import LayeredTransport
 from acceptor.transports.proxy_protocol import ProxyProtocol
 
@@ -157,7 +159,9 @@ class Steps(Generic[RequestT, PeerT]):
         return attrs.evolve(self, observers=(*self._observers, observer))
 
     def _check_handler(self, handler: object) -> None:
-        check_handler(handler, getattr(self._transport, "request_type", None))
+        is_framed = any(isinstance(step, Framed) for step in self._path)
+        own = getattr(self._transport, "request_type", None)
+        check_handler(handler, Message if is_framed else own)
 
 
 @attrs.frozen
@@ -229,7 +233,13 @@ class Ready(PeerSteps[RequestT, PeerT]):
         """
         rules, steps = self._split_path()
         transport: Any = self._transport
-        if steps:
+        framed = next((step for step in steps if isinstance(step, Framed)), None)
+        if framed is not None:
+            place = steps.index(framed)
+            module = import_module("acceptor.transports.framed")
+            way = module.Way(framed=framed, steps=steps[:place], rules=steps[place + 1 :])
+            transport = module.FramedTransport(transport, way)
+        elif steps:
             self._check_memory(steps)
             transport = LayeredTransport(transport, steps)
         return Server(
@@ -269,8 +279,63 @@ def _has_memory(policy: AccessPolicy[Any]) -> bool:
     return remembers(policy) or any(getattr(part, "is_stateful", False) for part in parts(policy))
 
 
+SessionT = TypeVar("SessionT")
+
+
 @attrs.frozen
-class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT]):
+class CanBeFramed(Steps[RequestT, PeerT]):
+    """The step that cuts a stream into messages."""
+
+    @overload
+    def framed(
+        self, framing: Framing, *, session: None = None, **options: Unpack[FramedOptions]
+    ) -> NeedsHandler[Message[None], PeerT]: ...
+    @overload
+    def framed(
+        self,
+        framing: Framing,
+        *,
+        session: Callable[[], SessionT],
+        **options: Unpack[FramedOptions],
+    ) -> NeedsHandler[Message[SessionT], PeerT]: ...
+
+    def framed(
+        self,
+        framing: Framing,
+        *,
+        session: Callable[[], Any] | None = None,
+        **options: Unpack[FramedOptions],
+    ) -> NeedsHandler[Any, PeerT]:
+        """Serve messages instead of connections, which are held and cost no thread each.
+
+        The handler is called once for each message, with what `framing` cuts: `lines()`,
+        `delimited`, `length_prefixed`, `fixed`, or anything that has the `Framing` protocol. Those
+        of a connection come one at a time, in their order; other connections meanwhile go on, as
+        the concurrency strategy allows. Limits and timeouts are those of connections. Policies that
+        follow judge each message.
+
+        `session` is called for each connection without arguments, and makes what messages have as
+        their `session`; if that has a method `opened` or `closed`, it is called with the connection
+        (see `Connection`) when it begins and when it has ended. Options: see `FramedOptions`.
+
+        Raises:
+            ConfigurationError: It is no framing, or an option cannot work.
+        """
+        require(framing, "a framing", "cut", "wrap")
+        return NeedsHandler(*_fields(self, Framed(framing, session, **_known(options))))
+
+
+def _known(options: FramedOptions) -> dict[str, Any]:
+    for name in options:
+        if name not in FramedOptions.__annotations__:
+            raise ConfigurationError(
+                f"there is no {name}, but {', '.join(FramedOptions.__annotations__)}"
+            )
+    return dict(options)
+
+
+@attrs.frozen
+class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT], CanBeFramed[SSLSocket, PeerT]):
     """There is a transport with TLS; `handler` is still missing before `build`."""
 
     @overload
@@ -309,7 +374,7 @@ def _wants_certificates(policy: AccessPolicy[Any]) -> bool:
 
 
 @attrs.frozen
-class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT]):
+class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT], CanBeFramed[Socket, PeerT]):
     """There is a stream transport; `handler` is still missing before `build`.
 
     What a client sends first may still be a TLS handshake.

@@ -17,7 +17,7 @@ from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found]
 # parent writes to after a fork is copied, which takes 3 us for each page.
 from _thread import _count
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 import attrs
 
@@ -67,6 +67,8 @@ if sys.platform != "win32":
         With `fresh_signals` off a child keeps the handlers that its parent has, and nobody is
         warned of threads: as it ever was in the classic servers.
         """
+
+        in_processes: ClassVar[bool] = True
 
         _workplace: Workplace
         _new_watch: Callable[[], ExitWatch] = attrs.field(factory=best_exit_watch)

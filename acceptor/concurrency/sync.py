@@ -1,6 +1,7 @@
 """One request at a time, in the accept thread."""
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import attrs
 
@@ -10,6 +11,8 @@ from acceptor.core.interfaces import Concurrency, Dispatcher, Job, Workplace
 @attrs.frozen
 class Sync(Concurrency):
     """Runs each job in the accept thread, before the next client is taken."""
+
+    runs_inline: ClassVar[bool] = True
 
     @property
     def limit(self) -> int:

@@ -8,8 +8,9 @@ from typing import Final
 import attrs
 
 from acceptor.concurrency.bounds import check_bound
+from acceptor.concurrency.crew import RelayCrew
 from acceptor.core.errors import ResourceError
-from acceptor.core.interfaces import Concurrency, Dispatcher, Job, Workplace
+from acceptor.core.interfaces import Concurrency, Crew, CrewWork, Dispatcher, Job, Workplace
 
 # Starting a thread costs more than a short request; an idle one costs only its stack.
 KEEP_WARM: Final = 5.0  # seconds
@@ -34,6 +35,10 @@ class Threaded(Concurrency):
     def start(self, workplace: Workplace, /) -> Dispatcher:
         """Make the dispatcher for one server."""
         return ThreadDispatcher()
+
+    def crew(self, work: CrewWork, /) -> Crew:
+        """Make the crew for a server of messages: threads come as they are needed."""
+        return RelayCrew(work, self.max_threads, KEEP_WARM)
 
 
 @attrs.define(eq=False)

@@ -12,6 +12,11 @@ from acceptor.core.limits import Limits
 # What a server needs besides: the port, the wait and its two ends, a worker's start, a log file.
 _RESERVE: Final = 8
 
+# For a program that holds as many connections as it can: what its handlers may open, and for no
+# limit at all.
+_SPARE: Final = 64
+_PLENTY: Final = 2**20
+
 _FOLDERS: Final = ("/proc/self/fd", "/dev/fd")
 
 if sys.platform != "win32":
@@ -41,6 +46,13 @@ if sys.platform != "win32":
             raise DescriptorBudgetError(errno.EMFILE, text)
         warnings.warn(text, DescriptorBudgetWarning, stacklevel=2)
 
+    def descriptors_to_spare() -> int:
+        """Return how many connections there are descriptors for, and some left for the program."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return _PLENTY
+        return max(1, min(soft, _PLENTY) - _open_now() - _SPARE)
+
     def _open_now() -> int:
         for folder in _FOLDERS:
             try:
@@ -53,3 +65,7 @@ else:
 
     def check_descriptors(limits: Limits, most: int) -> None:
         """Do nothing: Windows has no such limit for sockets."""
+
+    def descriptors_to_spare() -> int:
+        """Return a number that is no limit: Windows has none for sockets."""
+        return _PLENTY

@@ -66,6 +66,7 @@ class Drain:
         if goes_on:
             self._empty_queue(deadline)
             left = self._close_port()
+        loop.intake.dismiss()
         if seat.wait_until_free(deadline, heed_hurry=True) or self._driver_leaves():
             self._wait_until_idle(deadline, seat.is_hurried)
         self._cut_the_rest()

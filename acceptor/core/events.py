@@ -16,6 +16,7 @@ class Outcome(enum.Enum):
     TIMED_OUT = "timed out"
     HANDSHAKE_FAILED = "handshake failed"
     DENIED = "denied by an access policy"
+    BAD_MESSAGE = "sent what is no message"
     CUT = "cut"
     LOST = "worker lost"
 
@@ -26,6 +27,7 @@ class RequestState(enum.Enum):
     WAITING = "waits for a worker"
     HANDSHAKE = "in its handshake"
     HANDLING = "in its handler"
+    RESTING = "between two messages"
     CLOSING = "being closed"
 
 
@@ -41,6 +43,14 @@ class HandshakeFailure(enum.Enum):
     REJECTED = "the client rejected our certificate or offer"
     BAD_PROXY_HEADER = "no valid PROXY header"
     OTHER = "protocol error"
+
+
+class MessageFault(enum.Enum):
+    """What is wrong with what a client has sent."""
+
+    TOO_LONG = "too long"
+    MALFORMED = "malformed"
+    INCOMPLETE = "the stream ended within it"
 
 
 class StopCause(enum.Enum):
@@ -152,6 +162,34 @@ class Closed:
 
 
 @attrs.frozen(kw_only=True)
+class MessageServed:
+    """One message of a connection was served; `id` is the connection's.
+
+    Datagrams, which have none, are requests of their own.
+    """
+
+    id: int
+    peer: object
+    outcome: Outcome  # FINISHED, FAILED or DENIED
+    elapsed: float  # seconds in policies and handler
+    received: int  # bytes of payload
+    sent: int  # bytes that the system took meanwhile
+
+
+@attrs.frozen(kw_only=True)
+class MessageRefused:
+    """A client has sent what is no message; its `Closed` follows, with BAD_MESSAGE.
+
+    Not so if it was incomplete: then the client has ended the connection by itself.
+    """
+
+    id: int
+    peer: object
+    fault: MessageFault
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
 class Reloaded:
     """Certificates or lists of networks were read from their files again."""
 
@@ -227,6 +265,8 @@ Event: TypeAlias = (
     | Started
     | HandshakeFailed
     | HandlerFailed
+    | MessageServed
+    | MessageRefused
     | Closed
     | AcceptPaused
     | AcceptResumed
@@ -269,5 +309,7 @@ class Stats:
     timed_out: int = 0
     handshake_failed: int = 0
     denied: int = 0  # by a policy that stands behind a handshake
+    bad_message: int = 0
     cut: int = 0
+    messages: int = 0  # of framed connections; a datagram is a request of its own
     lost: int = 0  # their worker was killed before it could say how they ended

@@ -1,7 +1,7 @@
 """What stands behind a server's port: who may come in, and who serves it."""
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -35,6 +35,9 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _dispatcher: Dispatcher
     _rules: tuple[Rule[PeerT], ...]
     _service: Service[RequestT, PeerT]
+    _job_type: type[ServeRequest[Any, Any]] = attrs.field(
+        default=ServeRequest, kw_only=True, alias="job_type"
+    )
     holds_one: bool = attrs.field(default=False, init=False)
     """Whether a job still waits for a worker; a field, because each wait asks."""
     is_full: bool = attrs.field(default=False, init=False)
@@ -72,7 +75,9 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             leave(Outcome.CUT)
             return
         service = self._service
-        job = ServeRequest.new(incoming, service, admission.next_id)
+        job: ServeRequest[RequestT, PeerT] = self._job_type.new(
+            incoming, service, admission.next_id
+        )
         job.leave = leave
         admission.enter(job)
         if service.report.wants_every_request:
@@ -177,6 +182,14 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         else:
             job.incoming.close(patient=False)
             job.end(Outcome.LOST)
+
+    @property
+    def messages(self) -> int:
+        """How many messages of held connections were begun with."""
+        return 0
+
+    def dismiss(self) -> None:
+        """Let connections go of which nothing is in work; from any thread."""
 
     def cut_overdue(self) -> float | None:
         """Cut whose time is over and who has not noticed; return the seconds to the next."""

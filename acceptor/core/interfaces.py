@@ -1,8 +1,8 @@
 """The contracts between the parts. This file depends on no part; every part depends on it."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection
-from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.events import Outcome
@@ -269,6 +269,62 @@ class Concurrency(Protocol):
     @abstractmethod
     def start(self, workplace: Workplace, /) -> Dispatcher:
         """Make the dispatcher for one server."""
+
+
+class CrewWork(Protocol):
+    """What a crew of threads does: pieces of work, and how to wait for them."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def wait(self) -> Iterable[tuple[Hashable, Any]]:
+        """Wait until there is something to do, or `wake` is called; return the pieces.
+
+        Each begins with whose it is: what took long once is then expected to do so again.
+        """
+
+    @abstractmethod
+    def wake(self) -> None:
+        """End the current or the next `wait`; from any thread."""
+
+    @abstractmethod
+    def do(self, piece: Any, me: int, /) -> None:
+        """Do one piece, in the thread with the identity `me`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is waited with; nobody waits any more."""
+
+
+class Crew(Protocol):
+    """Threads that share one wait for everything there is to do."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the first threads.
+
+        Raises:
+            ResourceError: The machine gives no more threads.
+        """
+
+    @abstractmethod
+    def add(self, pieces: Iterable[Any], /) -> None:
+        """Have these pieces of work done, too; from any thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Send all threads home, each as soon as it is at rest; the last one closes the work."""
+
+
+@runtime_checkable
+class HasCrew(Protocol):
+    """A concurrency strategy whose threads can share one wait."""
+
+    @abstractmethod
+    def crew(self, work: CrewWork, /) -> Crew:
+        """Make a crew for one server, not started yet."""
 
 
 class Intake(Protocol[RequestT_contra, PeerT_contra]):

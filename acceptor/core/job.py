@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -21,7 +21,7 @@ from acceptor.core.events import (
     RequestState,
     Started,
 )
-from acceptor.core.interfaces import HearsEnd, Incoming, Job, Leave, Traffic
+from acceptor.core.interfaces import HearsEnd, Incoming, Job, Leave, RequestHandler, Traffic
 from acceptor.core.path import DeniedError
 from acceptor.core.reporting import LOGGER, Reporter
 
@@ -49,6 +49,10 @@ def _reason_of(error: Exception) -> HandshakeFailure:
     return HandshakeFailure.CLIENT_LEFT if isinstance(error, ConnectionError) else _OTHER
 
 
+def _no_handler(request: object, peer: object, server: object) -> None:
+    """Do nothing."""
+
+
 @attrs.define(eq=False)
 class Service(Generic[RequestT, PeerT]):
     """What all jobs of one server have in common."""
@@ -60,6 +64,19 @@ class Service(Generic[RequestT, PeerT]):
     clock: Clock
     remembers: bool = False
     """Whether there are policies that want to hear of ends."""
+    handler: Callable[[Any, Any, Any], object] = attrs.field(default=_no_handler, kw_only=True)
+    """What `handle` calls, for those who cannot afford another call."""
+    server: Any = attrs.field(default=None, kw_only=True)
+
+
+def live(made: object) -> None:
+    """Run the life of what a handler has returned, if it is one of ours."""
+    if isinstance(made, RequestHandler):
+        made.setup()
+        try:
+            made.handle()
+        finally:
+            made.finish()
 
 
 @attrs.define(eq=False)
@@ -121,7 +138,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             try:
                 request = incoming.handshake(service.timeouts, self.traffic)
             except Exception as error:
-                return self._tell_failure(error)
+                return self.tell_handshake_failure(error)
             self.peer = peer = incoming.peer  # a proxy may have told who it is
             self.state = _HANDLING
             if tells:
@@ -137,7 +154,8 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             self.state = _CLOSING
             incoming.close(patient=patient)
 
-    def _tell_failure(self, error: Exception) -> Outcome:
+    def tell_handshake_failure(self, error: Exception) -> Outcome:
+        """Tell that a client did not get through to the handler; return how that ends it."""
         self.peer = self.incoming.peer
         if isinstance(error, DeniedError):
             cause = error.__cause__
@@ -157,7 +175,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
 
     def _judge(self, error: BaseException) -> Outcome:
         if isinstance(error, HandshakeError):  # the handler has upgraded its connection
-            return self._tell_failure(error)
+            return self.tell_handshake_failure(error)
         outcome = self.incoming.outcome_of(error)
         if outcome is None:
             self.service.report(HandlerFailed(id=self.id, peer=self.peer, error=error))

@@ -1,7 +1,7 @@
 """What a message handler is given: one message, and the way back to whoever sent it."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
@@ -54,3 +54,39 @@ class Message(Generic[SessionT_co]):
     @abstractmethod
     def close(self) -> None:
         """End the connection once all replies so far have gone out; of a datagram, do nothing."""
+
+
+class Connection(Protocol[SessionT_co]):
+    """One framed connection, as its session sees it when it begins and when it has ended."""
+
+    @property
+    def id(self) -> int:
+        """Its number, as in its events."""
+        ...
+
+    @property
+    def peer(self) -> "Peer | Any":
+        """Who is on the other side; behind the PROXY protocol the real client."""
+        ...
+
+    @property
+    def hop(self) -> "Peer | None":
+        """The proxy between; None if there is none."""
+        ...
+
+    @property
+    def tls(self) -> "TlsView | None":
+        """What its TLS handshake has agreed on; None without TLS."""
+        ...
+
+    @property
+    def session(self) -> SessionT_co:
+        """What was made for it."""
+        ...
+
+    def reply(self, payload: bytes) -> bool:
+        """Send a message, as `Message.reply`; it may be kept and used as long as one likes."""
+        ...
+
+    def close(self) -> None:
+        """End it once all that was accepted has gone out."""

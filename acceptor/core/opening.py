@@ -8,9 +8,9 @@ from acceptor.core.accept_loop import AcceptLoop, Backoff, Orders
 from acceptor.core.admission import Admission
 from acceptor.core.budget import check_descriptors
 from acceptor.core.datagram import Datagram
+from acceptor.core.holding import HoldingIntake, HoldingTransport
 from acceptor.core.intake import JobIntake, ServingLoop
-from acceptor.core.interfaces import RequestHandler
-from acceptor.core.job import Service
+from acceptor.core.job import Service, live
 from acceptor.core.recipe import Recipe
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
@@ -22,7 +22,7 @@ PeerT = TypeVar("PeerT")
 
 def open_loop(
     recipe: Recipe[RequestT, PeerT],
-    handle: Callable[[RequestT, PeerT], object],
+    server: object,
     report: Reporter,
     orders: Orders,
     on_end_asked: Callable[[], object],
@@ -36,18 +36,32 @@ def open_loop(
     with contextlib.ExitStack() as undo:
         waiter = Waiter(on_end_asked)
         undo.callback(waiter.close)
-        admission = Admission(recipe.concurrency.limit, waiter.wake, recipe.limits)
+        held = recipe.transport if isinstance(recipe.transport, HoldingTransport) else None
+        most = recipe.concurrency.limit if held is None else held.most
+        admission = Admission(most, waiter.wake, recipe.limits)
         needs_descriptors = getattr(recipe.transport, "request_type", None) is not Datagram
         if needs_descriptors and recipe.limits.count_descriptors:
             check_descriptors(recipe.limits, admission.limit)
         listener = recipe.transport.listen()
         undo.callback(listener.close)
-        intake = JobIntake(
+        workplace = AcceptThreadWorkplace(waiter)
+        service = Service(
+            serving(recipe.handler, server),
+            report,
             admission,
-            recipe.concurrency.start(AcceptThreadWorkplace(waiter)),
-            recipe.rules,
-            Service(handle, report, admission, recipe.timeouts, recipe.clock, recipe.remembers),
+            recipe.timeouts,
+            recipe.clock,
+            recipe.remembers,
+            handler=recipe.handler,
+            server=server,
         )
+        intake: JobIntake[RequestT, PeerT]
+        if held is None:
+            dispatcher = recipe.concurrency.start(workplace)
+            intake = JobIntake(admission, dispatcher, recipe.rules, service)
+        else:
+            holder = held.hold(service, waiter, recipe.concurrency, workplace)
+            intake = HoldingIntake(admission, holder, recipe.rules, service, job_type=held.job_type)
         backoff = Backoff(report, recipe.clock)
         loop = AcceptLoop(listener, waiter, intake, report, orders, backoff)
         undo.pop_all()  # from here on the loop owns them
@@ -62,11 +76,7 @@ def serving(
     # A closure, because one Python function calls another in half the time of a partial.
     def serve(request: RequestT, peer: PeerT) -> None:
         made = handler(request, peer, server)
-        if isinstance(made, RequestHandler):
-            made.setup()
-            try:
-                made.handle()
-            finally:
-                made.finish()
+        if made is not None:
+            live(made)
 
     return serve

@@ -9,6 +9,7 @@ from acceptor.core.access import Policy
 from acceptor.core.asking import enter, explain, parts
 from acceptor.core.errors import AcceptorError, is_ctrl_c
 from acceptor.core.events import RefusalReason
+from acceptor.core.framing import Framed
 from acceptor.core.interfaces import AccessPolicy, Leave
 from acceptor.core.limits import Close, Refusal
 
@@ -93,4 +94,4 @@ class Layer(Protocol):
         """
 
 
-Step: TypeAlias = Rule[Any] | Layer
+Step: TypeAlias = Rule[Any] | Layer | Framed

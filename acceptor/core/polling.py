@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import attrs
 
 READABLE: Final = 1  # EPOLLIN, and selectors.EVENT_READ
+WRITABLE: Final = 4 if sys.platform == "linux" else 2  # EPOLLOUT, or selectors.EVENT_WRITE
 
 
 class Poller(Protocol):
@@ -20,6 +21,10 @@ class Poller(Protocol):
     @abstractmethod
     def register(self, fd: int, eventmask: int, /) -> None:
         """Wait for this one, too."""
+
+    @abstractmethod
+    def modify(self, fd: int, eventmask: int, /) -> None:
+        """Wait for something else of it."""
 
     @abstractmethod
     def unregister(self, fd: int, /) -> None:
@@ -47,6 +52,10 @@ class SelectorPoller(Poller):
     def register(self, fd: int, eventmask: int, /) -> None:
         """Wait for this one, too."""
         self._selector.register(fd, eventmask)
+
+    def modify(self, fd: int, eventmask: int, /) -> None:
+        """Wait for something else of it."""
+        self._selector.modify(fd, eventmask)
 
     def unregister(self, fd: int, /) -> None:
         """Wait for it no more."""
@@ -76,6 +85,10 @@ if sys.platform != "win32":
         def register(self, fd: int, eventmask: int, /) -> None:
             """Wait for this one, too."""
             self._poll.register(fd, eventmask)
+
+        def modify(self, fd: int, eventmask: int, /) -> None:
+            """Wait for something else of it."""
+            self._poll.modify(fd, eventmask)
 
         def unregister(self, fd: int, /) -> None:
             """Wait for it no more."""

@@ -17,6 +17,8 @@ from acceptor.core.events import (
     HandlerFailed,
     HandshakeFailed,
     Listening,
+    MessageRefused,
+    MessageServed,
     Observer,
     Outcome,
     Refused,
@@ -51,6 +53,10 @@ def log_event(event: Event) -> None:
             LOGGER.info("handshake with %s failed: %s", peer, error)
         case Closed(outcome=Outcome.LOST):
             LOGGER.error("the worker that served %s was killed", event.peer)
+        case MessageServed(id=number, peer=peer):
+            LOGGER.debug("served a message of %s, %d", peer, number)
+        case MessageRefused(peer=peer, fault=fault, detail=detail):
+            LOGGER.info("refused a message of %s: %s (%s)", peer, fault.value, detail)
         case Closed():
             LOGGER.debug(*_in_words(event))
         case Refused(peer=peer, reason=reason, detail=detail, error=error):

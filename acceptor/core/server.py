@@ -31,7 +31,7 @@ from acceptor.core.intake import ServingLoop
 from acceptor.core.interfaces import Listener
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
 from acceptor.core.limits import Limits
-from acceptor.core.opening import open_loop, serving
+from acceptor.core.opening import open_loop
 from acceptor.core.peers import Peer
 from acceptor.core.plan import Plan
 from acceptor.core.recipe import Recipe
@@ -106,7 +106,8 @@ class Server(Generic[RequestT_co, PeerT_co]):
         loop = self._loop
         if loop is None:
             return Stats()
-        return attrs.evolve(loop.intake.admission.stats(), backlog=loop.waiting())
+        stats = loop.intake.admission.stats()
+        return attrs.evolve(stats, backlog=loop.waiting(), messages=loop.intake.messages)
 
     @property
     def timeouts(self) -> Timeouts:
@@ -189,7 +190,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
                 raise refusal("listen", self.phase)
             self._loop = open_loop(
                 attrs.evolve(self._recipe, limits=self._limits),
-                serving(self._recipe.handler, self),
+                self,
                 self._report,
                 self._orders,
                 self._ask_to_end,

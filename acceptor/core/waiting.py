@@ -46,15 +46,19 @@ class Waiter:
     on_end_asked: Callable[[], object]
     port: int = attrs.field(default=-1, init=False)
     """The descriptor that it waits at for clients; -1 if at none."""
-    _poller: Poller = attrs.field(factory=best_poller, repr=False)
+    poller: Poller = attrs.field(factory=best_poller, repr=False)
+    """What it waits with."""
     # Where wake-ups come out and go in; empty if nobody can wake it.
     _ends: tuple[socket.socket, ...] = attrs.field(factory=_quiet_pair, repr=False, alias="ends")
     _callbacks: dict[int, Callable[[], object]] = attrs.field(factory=dict, init=False, repr=False)
     rechecks: list[Callable[[], object]] = attrs.field(factory=list, init=False, repr=False)
     """What is called back once, after the current or the next wait."""
+    poll: Callable[[float | None], list[tuple[int, int]]] = attrs.field(init=False, repr=False)
+    """The wait itself; one who waits for descriptors of its own takes its place."""
     _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self.poll = self.poller.poll
         if self._ends:
             self.watch(self._ends[0].fileno(), self._read_wake_ups)
 
@@ -70,7 +74,7 @@ class Waiter:
             timeout = _RECHECK if timeout is None else min(timeout, _RECHECK)
         elif timeout is not None:
             timeout = min(timeout, _A_DAY)
-        for fd, _ in self._poller.poll(timeout):
+        for fd, _ in self.poll(timeout):
             if fd == self.port:
                 client = True
             elif callback := self._callbacks.get(fd):  # not unwatched by the one before it
@@ -91,22 +95,26 @@ class Waiter:
             return
         if self.port >= 0:
             with contextlib.suppress(OSError, ValueError):  # closed, and thereby removed
-                self._poller.unregister(self.port)
+                self.poller.unregister(self.port)
         self.port = port
         if port >= 0:
-            self._poller.register(port, READABLE)
+            self.poller.register(port, READABLE)
 
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back during a wait, whenever the descriptor is readable."""
         if fd == self.port:  # closed by another thread meanwhile, and its number given away
             self.turn_to(-1)
-        self._poller.register(fd, READABLE)
+        self.poller.register(fd, READABLE)
         self._callbacks[fd] = on_readable
+
+    def is_watched(self, fd: int) -> bool:
+        """Say whether there is a watch for this descriptor."""
+        return fd in self._callbacks
 
     def unwatch(self, fd: int) -> None:
         """End a watch, if there is one; before the descriptor is closed."""
         if self._callbacks.pop(fd, None) is not None:
-            self._poller.unregister(fd)
+            self.poller.unregister(fd)
 
     def wake_end(self) -> socket.socket:
         """Return a socket, the caller's to close, on which any byte is a wake-up."""
@@ -156,6 +164,6 @@ class Waiter:
 
     def close(self) -> None:
         """Let go of all descriptors; a later `wake` does nothing."""
-        self._poller.close()
+        self.poller.close()
         for end in self._ends:
             end.close()

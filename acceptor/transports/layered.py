@@ -16,6 +16,7 @@ from acceptor.core.asking import LeaveAll
 from acceptor.core.deadlines import Deadline, Timeouts
 from acceptor.core.errors import DeadlineError, HandshakeError
 from acceptor.core.events import HandshakeFailure, Outcome
+from acceptor.core.framing import Framed
 from acceptor.core.interfaces import HearsEnd, Listener, Traffic, Transport
 from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.core.path import DeniedError, Rule, Step
@@ -73,11 +74,11 @@ class LayeredIncoming(StreamIncoming[Any], HearsEnd):
     def _take(self, step: Step) -> None:
         if isinstance(step, Rule):
             self._judge(step)
-        else:
+        elif not isinstance(step, Framed):
             step.negotiate(self)
 
-    def upgrade(self, make: Callable[[Any, float | None], ResultT]) -> ResultT:
-        """Have a handshake made in what is left of the time."""
+    def upgrade(self, make: Callable[[Any, float | None], ResultT], begin: object) -> ResultT:
+        """Have a handshake made in what is left of the time; others never wait, but `begin`."""
         return make(self._socket, self.deadline.remaining())
 
     def _judge(self, rule: Rule[Any]) -> None:

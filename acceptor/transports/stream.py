@@ -55,7 +55,7 @@ _recv_into: Final = socket.SocketType.recv_into
 _settimeout: Final = socket.SocketType.settimeout
 _shutdown: Final = socket.SocketType.shutdown
 
-_RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 # Where all threads throw what nobody will read; its content means nothing.
 _TRASH: Final = bytearray(2**16)
@@ -174,7 +174,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
 
     def _reset(self) -> None:
         sock = self._socket.upgraded or self._socket
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.release()
 
 
@@ -189,10 +189,10 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
     address: PeerT  # pyright: ignore[reportIncompatibleMethodOverride]
     _peer_of: Callable[[socket.socket, Any], PeerT]
     _forget: Callable[[], object] = attrs.field(default=lambda: None)
-    incoming: Callable[[ServedSocket, PeerT], StreamIncoming[PeerT]] = attrs.field(
-        default=StreamIncoming, init=False
-    )
+    incoming: Callable[[Any, PeerT], Any] = attrs.field(default=StreamIncoming, init=False)
     """What is made of a connection."""
+    socket_of: Callable[[int, int, int], Any] = attrs.field(default=ServedSocket.of, init=False)
+    """What is made of its descriptor, family and protocol."""
     is_ours: bool = attrs.field(default=False, kw_only=True)
     """Whether no other process may listen with this very socket."""
 
@@ -226,7 +226,7 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
         """Return how many connections wait to be accepted, if the system tells."""
         return clients_waiting(self._socket) if self.fileno() >= 0 else 0
 
-    def accept(self) -> StreamIncoming[PeerT] | None:
+    def accept(self) -> Incoming[Any, PeerT] | None:
         """Take the next connection; None if there is none or the client has left already."""
         try:
             # What `socket.accept` does, without making enum members of family and type each time;
@@ -238,11 +238,12 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
             if error.errno in _CLIENT_GONE:
                 return None
             raise
-        client = ServedSocket.of(fd, self._family, self._proto)
+        client = self.socket_of(fd, self._family, self._proto)
         try:
             if sys.platform != "linux":
                 client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK
-            return self.incoming(client, self._peer_of(client, sockaddr))
+            made: Incoming[Any, PeerT] = self.incoming(client, self._peer_of(client, sockaddr))
+            return made
         except OSError:
             client.close()
             return None

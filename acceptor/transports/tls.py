@@ -1,9 +1,9 @@
 """TLS as a step on a connection's way: whose certificate, which clients, which protocols."""
 
-import functools
 import os
 import ssl
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from acceptor.core.path import Layer
 from acceptor.core.secured import FilePath, TlsOptions
 from acceptor.transports.layered import LayeredIncoming
 from acceptor.transports.served import ServedSocket
+from acceptor.transports.tls_held import begin
 from acceptor.transports.tls_socket import secure, tls_context
 
 
@@ -141,7 +142,8 @@ class Tls(Layer):
 
     def negotiate(self, connection: LayeredIncoming, /) -> None:
         """Make the handshake."""
-        connection.upgrade(functools.partial(_secured, self.context))
+        context = self.context
+        connection.upgrade(partial(_secured, context), partial(begin, context))
 
     def __repr__(self) -> str:
         names = f", sni={sorted(self._names)}" if self._names else ""

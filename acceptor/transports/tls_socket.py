@@ -310,7 +310,7 @@ def shake_hands(made: TlsSocket, timeout: float | None) -> None:
         made.do_handshake()
     except OSError as error:
         made.broken_by = error
-        raise _failure(error, time.monotonic() - began) from error
+        raise failure(error, time.monotonic() - began) from error
     made.settimeout(own)  # `do_handshake` has set what the handshake had as if the handler had
 
 
@@ -352,7 +352,8 @@ _REASONS: Final = {
 _BY_REASON: Final = {name: kind for kind, names in _REASONS.items() for name in names}
 
 
-def _failure(error: OSError, elapsed: float) -> HandshakeError:
+def failure(error: OSError, elapsed: float) -> HandshakeError:
+    """Return what to raise for what a handshake has raised after so many seconds."""
     # It wants more where there was no time left to wait at all.
     if isinstance(error, TimeoutError | ssl.SSLWantReadError | ssl.SSLWantWriteError):
         return HandshakeError(f"no handshake within {elapsed:.1f} s", HandshakeFailure.TIMEOUT)

@@ -40,6 +40,9 @@ class ClockPoller(Poller):
     def register(self, fd: int, eventmask: int, /) -> None:
         self._watched.add(fd)
 
+    def modify(self, fd: int, eventmask: int, /) -> None:
+        raise NotImplementedError
+
     def unregister(self, fd: int, /) -> None:
         self._watched.discard(fd)
 

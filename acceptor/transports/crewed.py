@@ -1,0 +1,225 @@
+"""Held connections whose messages are served by a crew of threads that share one wait."""
+
+import contextlib
+import select
+import socket
+import sys
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import attrs
+
+from acceptor.core.errors import is_ctrl_c
+from acceptor.core.events import Outcome, RequestState
+from acceptor.core.interfaces import Crew, CrewWork, HasCrew, Job
+from acceptor.core.polling import READABLE
+from acceptor.core.reporting import LOGGER
+from acceptor.transports.held import DONTWAIT, HeldConnection
+from acceptor.transports.holding import Holding
+
+_RESTING: Final = RequestState.RESTING
+_WAITING: Final = RequestState.WAITING
+
+# After its time is over, how long until one whose handler does not notice is looked at again.
+_NOTICE: Final = 1.0  # seconds
+
+if sys.platform == "linux":
+
+    @attrs.define(eq=False)
+    class _Tasks(CrewWork):
+        """A crewed holding, as its crew sees it."""
+
+        wait: Callable[[], list[tuple[int, int]]]  # pyright: ignore[reportIncompatibleMethodOverride]
+        wake: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
+        do: Callable[[tuple[int, int], int], None]  # pyright: ignore[reportIncompatibleMethodOverride]
+        close: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    @attrs.define(eq=False)
+    class CrewHolding(Holding):
+        """Holds connections for a crew.
+
+        The thread that drives the accept loop accepts, negotiates and looks at the clock. All else
+        is the crew's: its wait reports each descriptor once (EPOLLONESHOT), so what it reports has
+        one owner, until that waits for it again. Whoever wants a connection otherwise, claims it:
+        `lock` guards `is_owned`.
+        """
+
+        _crew: Crew = attrs.field(init=False, repr=False)
+        _poller: select.epoll = attrs.field(factory=select.epoll, init=False, repr=False)
+        _bell: tuple[socket.socket, socket.socket] = attrs.field(
+            factory=socket.socketpair, init=False, repr=False
+        )
+        _started: bool = attrs.field(default=False, init=False)
+
+        def __attrs_post_init__(self) -> None:
+            super().__attrs_post_init__()
+            for end in self._bell:
+                end.setblocking(False)
+            self._poller.register(self._bell[0].fileno(), READABLE)
+
+        def man(self, strategy: HasCrew) -> None:
+            """Have a strategy's threads do the work."""
+            self._crew = strategy.crew(_Tasks(self.wait, self.wake, self.do, self.close_wait))
+
+        def submit(self, job: Job, /) -> None:
+            """Hold a connection that was let in.
+
+            Raises:
+                ResourceError: The machine gives no threads.
+            """
+            if not self._started:
+                self._crew.start()
+                self._started = True
+            super().submit(job)
+
+        # What the crew does.
+
+        def wait(self) -> list[tuple[int, int]]:
+            """Wait for connections that have sent something, or can be written to."""
+            found = self._poller.poll()
+            self.now = self.service.clock()
+            bell = self._bell[0].fileno()
+            for piece in found:
+                if piece[0] == bell:
+                    with contextlib.suppress(BlockingIOError):
+                        self._bell[0].recv(4096)
+                    return [piece for piece in found if piece[0] != bell]
+            return found
+
+        def wake(self) -> None:
+            """End the current or the next wait."""
+            with contextlib.suppress(OSError):  # it is full, so the wait ends; or it is over
+                self._bell[1].send(b"\0")
+
+        def do(self, piece: tuple[int, int], me: int, /) -> None:
+            """Serve what one connection has sent."""
+            connection = self.by_fd.get(piece[0])
+            if connection is None or not self._claim(connection):
+                return
+            try:
+                if connection.queue is not None and connection.out is None:
+                    self.go_on(connection, me)
+                else:
+                    self.on_event(connection, me)
+                if self.is_leaving:
+                    self.settle(connection)
+            except BaseException as error:
+                if not is_ctrl_c(error):
+                    LOGGER.exception("serving %s broke", connection.peer)
+                self.end(connection, Outcome.FAILED)
+            self._give_back(connection)
+
+        # Who owns a connection.
+
+        def _claim(self, connection: HeldConnection) -> bool:
+            with self.lock:
+                if connection.is_owned or connection.is_over:
+                    return False
+                connection.is_owned = True
+                return True
+
+        def _give_back(self, connection: HeldConnection) -> None:
+            while True:
+                with self.lock:
+                    if connection.is_over:
+                        return
+                    must_end = connection.ending is not None and connection.out is None
+                    if connection.mail is None and (connection.lingers or not must_end):
+                        connection.is_owned = False
+                        has_more = connection.queue is not None and connection.out is None
+                        if not has_more:
+                            self._arm(connection)
+                        break
+                connection.take_mail()
+                self.settle(connection)
+            if has_more:
+                self._crew.add([(connection.fd, 0)])
+
+        def _arm(self, connection: HeldConnection) -> None:
+            self._poller.modify(connection.fd, connection.interest | select.EPOLLONESHOT)
+
+        def admit(self, connection: HeldConnection) -> None:
+            """Wait for its messages from now on."""
+            connection.state = _RESTING
+            connection.is_owned = True
+            self._poller.register(connection.fd, select.EPOLLONESHOT)
+            if connection.is_halted:
+                self.settle(connection)
+            self._give_back(connection)
+
+        def rearm(self, connection: HeldConnection, mask: int) -> None:
+            """Do nothing: what is waited for is found out when it is given back."""
+
+        def put_off(self, connection: HeldConnection) -> None:
+            """Do nothing: that there is more is seen when it is given back."""
+
+        def forget(self, connection: HeldConnection) -> None:
+            """Wait for it no more; before it is closed."""
+            if connection.state is _RESTING:
+                with contextlib.suppress(OSError, ValueError):
+                    self._poller.unregister(connection.fd)
+            else:
+                super().forget(connection)
+
+        def wait_for_room(self, connection: HeldConnection, /) -> bool:
+            """Wait until the client has read something; False if its time is over."""
+            poll = select.poll()
+            poll.register(connection.fd, select.POLLOUT)
+            limit = self.service.timeouts.write
+            return bool(poll.poll(None if limit is None else limit * 1000))
+
+        # What the driver does.
+
+        def look_at(self, connection: HeldConnection) -> None:
+            """See to what others want of a connection, unless its owner will."""
+            if self._claim(connection):
+                connection.take_mail()
+                self.settle(connection)
+                self._give_back(connection)
+
+        def let_go(self, connection: HeldConnection) -> None:
+            """End a connection of which nothing is in work; have the crew see to others."""
+            if not self._claim(connection):
+                return
+            try:
+                has_sent = bool(connection.sock.recv(1, socket.MSG_PEEK | DONTWAIT))
+            except OSError:
+                has_sent = False
+            if not has_sent:
+                self.settle(connection)
+            self._give_back(connection)
+
+        def expire(self, connection: HeldConnection) -> None:
+            """End a connection whose time is over, even while a message of it is served."""
+            if not self._claim(connection):
+                if self.service.admission.settle_now(connection, Outcome.TIMED_OUT):
+                    connection.cut()
+                self.timers.watch(connection, _NOTICE)
+            elif self.timers.deadline_of(connection, claimed=True) > self.now:
+                self.timers.watch(connection)
+                self._give_back(connection)
+            else:
+                super().expire(connection)
+                self._give_back(connection)
+
+        def cut(self, jobs: Collection[Job], timeout: float) -> None:
+            """End the connections that nobody serves now; shut the others, which is noticed."""
+            for job in jobs:
+                connection: Any = job
+                connection.cut()
+                if self._claim(connection):
+                    self.end(connection, Outcome.CUT)
+
+        def close(self) -> None:
+            """End all connections, and send the crew home."""
+            super().close()
+            if self._started:
+                self._crew.close()
+            else:
+                self.close_wait()
+
+        def close_wait(self) -> None:
+            """Let go of what is waited with."""
+            self._poller.close()
+            for end in self._bell:
+                end.close()

@@ -1,0 +1,575 @@
+"""Holds connections, waits for all of them at once, and has their messages served."""
+
+import contextlib
+import math
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from threading import get_ident
+from typing import Any, Final, cast
+
+import attrs
+
+from acceptor.core.asking import LeaveAll
+from acceptor.core.errors import is_ctrl_c
+from acceptor.core.events import (
+    HandlerFailed,
+    MessageFault,
+    MessageRefused,
+    MessageServed,
+    Outcome,
+    Refused,
+    RequestState,
+    Started,
+)
+from acceptor.core.framing import Framed, Framing, FramingError
+from acceptor.core.interfaces import Dispatcher, Job, Leave
+from acceptor.core.job import Service, live
+from acceptor.core.limits import Refusal, Reply, Reset
+from acceptor.core.path import DeniedError, Rule
+from acceptor.core.polling import READABLE, WRITABLE
+from acceptor.core.secured import Secured
+from acceptor.core.waiting import Waiter
+from acceptor.framings import Delimited
+from acceptor.transports.cutting import cutter_of
+from acceptor.transports.held import DONTWAIT, READ_SIZE, FramedMessage, HeldConnection, message_of
+from acceptor.transports.opening import Opening
+from acceptor.transports.stream import LINGER_BYTES, LINGER_SECONDS
+from acceptor.transports.timers import Timers
+
+# Python 3.11 takes 60 ns to look an enum's member up.
+_WAITING: Final = RequestState.WAITING
+_RESTING: Final = RequestState.RESTING
+_HANDLING: Final = RequestState.HANDLING
+_CLOSING: Final = RequestState.CLOSING
+
+# Messages of one connection that are served before it is the others' turn.
+TURN: Final = 64
+
+DEFAULT_SIZE: Final = 2**20  # bytes, for framings that do not say how long a message may be
+
+
+@attrs.frozen(kw_only=True)
+class Way:
+    """What is on a client's way here: how its messages are cut, and what comes before and after."""
+
+    framed: Framed
+    steps: tuple[Any, ...] = ()  # between accept and the first message
+    rules: tuple[Rule[Any], ...] = ()  # for each message
+
+
+def _subject(connection: HeldConnection, rule: Rule[Any]) -> Any:
+    return Secured(connection.peer, connection.tls) if rule.judges_tls else connection.peer
+
+
+@attrs.define(eq=False)
+class Holding(Dispatcher):
+    """The dispatcher of connections whose messages are what is served; also their `Holder`.
+
+    Here messages are served in the thread that drives the accept loop. It calls `submit` and, in
+    its wait, `poll`. `notes` is how other threads make it look at a connection.
+    """
+
+    service: Service[Any, Any]
+    waiter: Waiter
+    way: Way
+    by_fd: dict[int, HeldConnection] = attrs.field(factory=dict, init=False, repr=False)
+    ready: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
+    """Those that have more to serve, and must wait for their turn."""
+    notes: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
+    timers: Timers = attrs.field(init=False, repr=False)
+    is_leaving: bool = attrs.field(default=False, init=False)
+    """Whether connections are to end as soon as nothing of them is in work."""
+    framing: Framing = attrs.field(init=False)
+    cut_all: Callable[[bytes], list[bytes]] = attrs.field(init=False)
+    max_size: int = attrs.field(init=False)
+    max_output: int = attrs.field(init=False)
+    now: float = attrs.field(init=False)
+    ending: bytes | None = attrs.field(default=None, init=False)
+    _plain_length: int = attrs.field(default=0, init=False)
+    lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    _dismissed: bool = attrs.field(default=False, init=False)
+    _driver: int = attrs.field(default=0, init=False)
+    _handler: Callable[[Any, Any, Any], object] = attrs.field(init=False, repr=False)
+    _server: Any = attrs.field(init=False, repr=False)
+    # Up to how many bytes what has come may be one message that needs no closer look.
+    _short: int = attrs.field(default=0, init=False)
+    _separator: bytes = attrs.field(default=b"\n", init=False)
+    _ended_messages: int = attrs.field(default=0, init=False)  # under the lock
+
+    def __attrs_post_init__(self) -> None:
+        framed = self.way.framed
+        self.framing = framed.framing
+        self.cut_all = cutter_of(framed.framing)
+        self.max_size = getattr(framed.framing, "max_size", DEFAULT_SIZE)
+        self.max_output = framed.max_output
+        if isinstance(framed.framing, Delimited):
+            self.ending = framed.framing.ending
+            self._separator = framed.framing.separator
+            self._plain_length = framed.framing.max_length
+        self._handler, self._server = self.service.handler, self.service.server
+        self.now = self.service.clock()
+        self.timers = Timers(self.service.timeouts, self.service.clock, self.expire)
+        self.waiter.poll = self.poll
+
+    @property
+    def messages(self) -> int:
+        """How many messages were begun with."""
+        live = sum(connection.messages for connection in list(self.by_fd.values()))
+        return self._ended_messages + live
+
+    # A connection begins.
+
+    def submit(self, job: Job, /) -> None:
+        """Hold a connection that was let in."""
+        connection = cast("HeldConnection", job)
+        connection.holder = self
+        self.by_fd[connection.fd] = connection
+        if self.way.steps:
+            self._begin_opening(connection)
+        else:
+            self.open(connection)
+
+    def _begin_opening(self, connection: HeldConnection) -> None:
+        connection.is_halted = True
+        connection.opening = Opening(
+            connection, self.waiter.poller, self.open, self.close_unopened, list(self.way.steps)
+        )
+        self.timers.watch(connection)
+        connection.opening.go_on()
+
+    def open(self, connection: HeldConnection) -> None:
+        """Wait for the messages of a connection that has nothing to negotiate any more."""
+        service = self.service
+        connection.is_halted = connection.ending is not None
+        connection.active = service.clock()
+        if service.report.wants_every_request:
+            service.report(Started(id=connection.id, peer=connection.peer))
+        new_session = self.way.framed.session
+        if new_session is not None and not self._open_session(connection, new_session):
+            self.end(connection, Outcome.FAILED)
+            return
+        self.timers.watch(connection)
+        self.admit(connection)
+
+    def close_unopened(self, connection: HeldConnection, outcome: Outcome) -> None:
+        """End a connection that did not get through its steps; it may still read why."""
+        connection.active = self.service.clock()
+        connection.note_ending(outcome)
+        self.admit(connection)
+
+    def _open_session(self, connection: HeldConnection, new_session: Callable[[], Any]) -> bool:
+        try:
+            connection.session = session = new_session()
+            connection.session_end = getattr(session, "closed", None)
+            opened = getattr(session, "opened", None)
+            if opened is not None:
+                opened(connection)
+        except BaseException as error:
+            self._tell_failure(connection, error)
+            if is_ctrl_c(error):
+                self.end(connection, Outcome.FAILED)
+                raise
+            return False
+        return True
+
+    # The wait.
+
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+        """Wait, and serve what comes, until something happens that is no connection's.
+
+        Or until the time is over; returns what has happened.
+        """
+        clock = self.service.clock
+        poll = self.waiter.poller.poll
+        held = self.by_fd.get
+        others: list[tuple[int, int]] = []
+        self._driver = me = get_ident()
+        is_observed = self.service.report.wants_every_request or bool(self.way.rules)
+        self._short = 0 if is_observed else self._plain_length
+        self.now = now = clock()
+        until = math.inf if timeout is None else now + timeout
+        while True:
+            if self.notes:
+                self._read_notes()
+            if self.is_leaving and not self._dismissed:
+                self._dismiss()
+            if now >= self.timers.due:
+                self.timers.run(now)
+            left = min(self.timers.due, until) - now
+            events = poll(0 if self.ready else None if left == math.inf else max(0.0, left))
+            self.now = now = clock()
+            for fd, mask in events:
+                connection = held(fd)
+                if connection is None:
+                    others.append((fd, mask))
+                else:
+                    self.on_event(connection, me)
+            if self.ready:
+                self.take_turns()
+            if others or now >= until:
+                return others
+
+    def on_event(self, connection: HeldConnection, me: int) -> None:
+        """Read from a connection, and serve what is complete; for its owner, the thread `me`."""
+        if connection.is_halted:
+            self.on_halted(connection, me)
+            return
+        try:
+            data = connection.sock.recv(READ_SIZE, DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end(connection, Outcome.CLIENT_LEFT)
+            return
+        if not data:
+            self._on_end_of_input(connection)
+            return
+        connection.active = self.now
+        count = len(data)
+        connection.traffic[0] += count
+        if count <= self._short and connection.pending is None:
+            # Nearly always it is one message, and all of it.
+            payload, found, rest = data.partition(self._separator)
+            if found and not rest and payload[-1:] != b"\r":
+                message = FramedMessage()
+                message.payload = payload
+                message._connection = connection
+                connection.messages += 1
+                connection.worker = me
+                try:
+                    made = self._handler(message, connection.peer, self._server)
+                    if made is not None:
+                        live(made)
+                except BaseException as error:
+                    self._on_failure(connection, error)
+                connection.worker = None
+                if connection.is_halted or self.is_leaving:
+                    self.settle(connection)
+                return
+        self._serve(connection, connection.cut_messages(data), me)
+        self.settle(connection)
+
+    def receive(self, connection: HeldConnection) -> bytes:
+        """Read what has come; nothing if there is nothing more to do with it now."""
+        try:
+            data: bytes = connection.sock.recv(READ_SIZE, DONTWAIT)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            self.end(connection, Outcome.CLIENT_LEFT)
+            return b""
+        if not data:
+            self._on_end_of_input(connection)
+        connection.active = self.now
+        connection.traffic[0] += len(data)
+        return data
+
+    def _serve(self, connection: HeldConnection, payloads: Iterable[bytes], me: int) -> None:
+        """Have messages served, one after the other, until it is the others' turn."""
+        left = iter(payloads)
+        for served, payload in enumerate(left, 1):
+            self.serve_one(connection, payload, me)
+            if connection.is_halted or served >= TURN:
+                break
+        connection.queue = deque(left) or None
+
+    def serve_one(self, connection: HeldConnection, payload: bytes, me: int) -> None:
+        """Have one message judged and served, and tell of it."""
+        began, sent = self.service.clock(), connection.traffic[1]
+        leave = self.judge(connection)
+        outcome = Outcome.DENIED
+        if leave is not None:
+            outcome = self.handle(connection, payload, me)
+            leave(outcome)
+        self.tell_served(connection, outcome, began, len(payload), sent)
+
+    def judge(self, connection: HeldConnection) -> Leave | None:
+        """Ask the policies whether a message may be served; if not, the client is turned away."""
+        entered = LeaveAll()
+        try:
+            for rule in self.way.rules:
+                entered.add(rule.admit(_subject(connection, rule)))
+        except DeniedError as denial:
+            entered(Outcome.DENIED)
+            self._deny(connection, denial)
+            return None
+        return entered.as_one()
+
+    def handle(self, connection: HeldConnection, payload: bytes, me: int) -> Outcome:
+        """Call the handler; whatever it raises is the outcome."""
+        connection.messages += 1
+        connection.worker = me
+        try:
+            made = self._handler(message_of(connection, payload), connection.peer, self._server)
+            if made is not None:
+                live(made)
+        except BaseException as error:
+            self._on_failure(connection, error)
+            return Outcome.FAILED
+        finally:
+            connection.worker = None
+        return Outcome.FINISHED
+
+    def tell_served(
+        self, connection: HeldConnection, outcome: Outcome, began: float, received: int, sent: int
+    ) -> None:
+        """Tell of a message, if anybody wants to know."""
+        if self.service.report.wants_every_request:
+            self.service.report(
+                MessageServed(
+                    id=connection.id,
+                    peer=connection.peer,
+                    outcome=outcome,
+                    elapsed=self.service.clock() - began,
+                    received=received,
+                    sent=connection.traffic[1] - sent,
+                )
+            )
+
+    def take_turns(self) -> None:
+        """Go on with those that had to wait for the others."""
+        for _ in range(len(self.ready)):
+            self.go_on(self.ready.popleft(), self._driver)
+
+    def go_on(self, connection: HeldConnection, me: int) -> None:
+        """Serve what is complete already; for its owner."""
+        if connection.out is None and connection.ending is None and not connection.is_over:
+            connection.is_halted = False
+            if connection.queue:
+                self._serve(connection, connection.queue, me)
+        self.settle(connection)
+
+    def on_halted(self, connection: HeldConnection, me: int) -> None:
+        """Go on with a connection that waits for something else than messages; for its owner."""
+        if connection.opening is not None:
+            connection.opening.go_on()
+        elif connection.lingers:
+            self._linger(connection)
+        elif connection.out is not None and connection.flush():
+            self.rearm(connection, READABLE)
+            self.go_on(connection, me)
+
+    def _on_end_of_input(self, connection: HeldConnection) -> None:
+        connection.has_ended_input = True
+        if connection.pending is not None:
+            text = f"{len(connection.pending)} bytes of it had come"
+            self._tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
+        self.finish(connection, Outcome.FINISHED)
+
+    # What goes wrong.
+
+    def _on_failure(self, connection: HeldConnection, error: BaseException) -> None:
+        self._tell_failure(connection, error)
+        connection.note_ending(Outcome.FAILED)
+        if is_ctrl_c(error):
+            self.settle(connection)
+            raise error
+
+    def _tell_failure(self, connection: HeldConnection, error: BaseException) -> None:
+        self.service.report(HandlerFailed(id=connection.id, peer=connection.peer, error=error))
+
+    def _tell_fault(self, connection: HeldConnection, error: FramingError) -> None:
+        self.service.report(
+            MessageRefused(
+                id=connection.id, peer=connection.peer, fault=error.fault, detail=str(error)
+            )
+        )
+
+    def _refuse(self, connection: HeldConnection, fault: Exception) -> None:
+        """Turn a client away that has sent what is no message."""
+        if not isinstance(fault, FramingError):  # the framing itself has failed
+            self._tell_failure(connection, fault)
+            self.finish(connection, Outcome.FAILED)
+            return
+        self._tell_fault(connection, fault)
+        self._turn_away(connection, self.way.framed.refusal, Outcome.BAD_MESSAGE)
+
+    def _deny(self, connection: HeldConnection, denial: DeniedError) -> None:
+        self.service.report(
+            Refused(
+                id=connection.id,
+                peer=connection.peer,
+                reason=denial.reason,
+                detail=denial.detail,
+                error=denial.__cause__,
+            )
+        )
+        self._turn_away(connection, denial.how, Outcome.DENIED)
+
+    def _turn_away(self, connection: HeldConnection, how: Refusal, outcome: Outcome) -> None:
+        if isinstance(how, Reply):
+            connection.send(how.payload)
+        elif isinstance(how, Reset):
+            connection.reset()
+        self.finish(connection, outcome)
+
+    # A connection ends.
+
+    def finish(self, connection: HeldConnection, outcome: Outcome) -> None:
+        """Serve nothing more, and end it once all that was accepted has gone out."""
+        connection.note_ending(outcome)
+        self.settle(connection)
+
+    def settle(self, connection: HeldConnection) -> None:
+        """Do what is next for a connection that does not simply wait for more; its owner's."""
+        if connection.is_over or connection.lingers:
+            return
+        if connection.out is not None:
+            self.rearm(connection, WRITABLE)
+            self.timers.watch(connection)
+        elif connection.ending is not None:
+            self._close_politely(connection, connection.ending)
+        elif connection.queue:
+            connection.is_halted = True
+            self.put_off(connection)
+        elif connection.fault is not None:
+            self._refuse(connection, connection.fault)
+        elif self.is_leaving and connection.pending is None:
+            self.finish(connection, Outcome.FINISHED)
+
+    def _close_politely(self, connection: HeldConnection, outcome: Outcome) -> None:
+        """End our side; wait for the client to end its own if a reply may still be on its way."""
+        was_told = connection.traffic[0] or outcome is not Outcome.FINISHED
+        is_recent = self.service.clock() < connection.active + LINGER_SECONDS
+        if connection.has_ended_input or not (was_told and is_recent):
+            self.end(connection, outcome)
+            return
+        connection.queue = connection.pending = None
+        connection.seen = 0
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.end(connection, outcome)
+            return
+        connection.lingers = True
+        connection.flushed = self.service.clock()
+        self.timers.watch(connection)
+        self._linger(connection)
+
+    def _linger(self, connection: HeldConnection) -> None:
+        try:
+            while data := connection.sock.recv(READ_SIZE, DONTWAIT):
+                connection.seen += len(data)
+                if connection.seen > LINGER_BYTES:
+                    break
+        except BlockingIOError:
+            self.rearm(connection, READABLE)
+            return
+        except OSError:
+            pass
+        self.end(connection, connection.ending or Outcome.FINISHED)
+
+    def end(self, connection: HeldConnection, outcome: Outcome) -> None:
+        """Close it here and now, tell of it, and give its slot back."""
+        with self.lock:
+            if connection.is_over:
+                return
+            connection.is_over = connection.is_halted = True
+            connection.out = connection.mail = None
+            self.by_fd.pop(connection.fd, None)
+            self.forget(connection)
+            with contextlib.suppress(OSError):
+                connection.sock.close()
+            self._ended_messages += connection.messages
+        connection.state = _CLOSING
+        connection.queue = connection.pending = None
+        try:
+            if connection.session_end is not None:
+                self._close_session(connection)
+        finally:
+            connection.end(outcome)
+
+    def _close_session(self, connection: HeldConnection) -> None:
+        try:
+            connection.session_end(connection)
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
+            self._tell_failure(connection, error)
+
+    # Descriptors.
+
+    def admit(self, connection: HeldConnection) -> None:
+        """Wait for its messages from now on."""
+        connection.state = _RESTING
+        self.waiter.poller.register(connection.fd, connection.interest)
+        if connection.is_halted:
+            self.settle(connection)
+
+    def rearm(self, connection: HeldConnection, mask: int) -> None:
+        """Wait for something else from now on."""
+        if connection.state is not _WAITING:
+            self.waiter.poller.modify(connection.fd, mask)
+
+    def forget(self, connection: HeldConnection) -> None:
+        """Wait for it no more; before it is closed."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            self.waiter.poller.unregister(connection.fd)
+
+    def wait_for_room(self, connection: HeldConnection, /) -> bool:
+        """Refuse: to wait for one client would hold up all others."""
+        return False
+
+    # Other threads, and time.
+
+    def note(self, connection: HeldConnection) -> None:
+        """Have the driver look at a connection; from any thread."""
+        self.notes.append(connection)
+        self.waiter.wake()
+
+    def _read_notes(self) -> None:
+        while self.notes:
+            connection = self.notes.popleft()
+            if not connection.is_over and connection.state is _RESTING:
+                self.look_at(connection)
+
+    def look_at(self, connection: HeldConnection) -> None:
+        """See to what other threads want of a connection."""
+        connection.take_mail()
+        self.settle(connection)
+
+    def put_off(self, connection: HeldConnection) -> None:
+        """Go on with it when the others have had their turn."""
+        self.ready.append(connection)
+
+    def dismiss(self) -> None:
+        """Have connections end as soon as nothing of them is in work; from any thread."""
+        self.is_leaving = True
+        self.waiter.wake()
+
+    def _dismiss(self) -> None:
+        self._dismissed = True
+        for connection in list(self.by_fd.values()):
+            if connection.opening is not None:
+                self.end(connection, Outcome.CUT)
+            else:
+                self.let_go(connection)
+
+    def let_go(self, connection: HeldConnection) -> None:
+        """End a connection, once all that has come already is served."""
+        if not connection.is_halted:
+            self.on_event(connection, self._driver)
+        if not connection.is_over and not connection.is_halted:
+            self.settle(connection)
+
+    def expire(self, connection: HeldConnection) -> None:
+        """End a connection whose time is over; its owner's, or the driver's, to call."""
+        if connection.opening is not None:
+            connection.opening.fail_late()
+        elif connection.lingers:
+            self.end(connection, connection.ending or Outcome.FINISHED)
+        else:
+            self.end(connection, Outcome.TIMED_OUT)
+
+    def cut(self, jobs: Collection[Job], timeout: float) -> None:
+        """Shut the connections; who serves one of them, or waits for it, notices."""
+        for job in jobs:
+            job.cut()
+        self.waiter.wake()
+
+    def close(self) -> None:
+        """Nothing to let go: no connection is left, or those that are were cut."""
+        for connection in list(self.by_fd.values()):
+            self.end(connection, Outcome.CUT)

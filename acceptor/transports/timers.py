@@ -1,0 +1,86 @@
+"""When held connections have kept their server waiting for too long."""
+
+import heapq
+import math
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from acceptor.core.deadlines import Clock, Timeouts
+from acceptor.transports.held import HeldConnection
+from acceptor.transports.stream import LINGER_SECONDS
+
+# Entries that may outlive their connections before they are sorted out.
+_SPARE: Final = 1024
+
+
+def _or_never(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds
+
+
+@attrs.define(eq=False)
+class Timers:
+    """Ends connections whose time is over. Belongs to the thread that drives the accept loop.
+
+    A connection at rest costs nothing here: its entry says when its time would be over if nothing
+    came, and is only looked at then. By then, most have a later one.
+    """
+
+    _timeouts: Timeouts
+    _clock: Clock
+    _expire: Callable[[HeldConnection], object]
+    due: float = attrs.field(default=math.inf, init=False)
+    """When `run` is to be called, on the clock."""
+    _entries: list[tuple[float, int, HeldConnection]] = attrs.field(
+        factory=list, init=False, repr=False
+    )
+    _live: int = attrs.field(default=0, init=False)
+
+    def watch(self, connection: HeldConnection, at_least: float = 0.0) -> None:
+        """See that it is ended in time; again where it may now be sooner than it was."""
+        at = self.deadline_of(connection)
+        if at_least:
+            at = max(at, self._clock() + at_least)
+        if at < math.inf:
+            heapq.heappush(self._entries, (at, connection.id, connection))
+            self.due = min(self.due, at)
+            if len(self._entries) > 2 * self._live + _SPARE:
+                self._sort_out()
+
+    def _sort_out(self) -> None:
+        self._entries = [entry for entry in self._entries if not entry[2].is_over]
+        heapq.heapify(self._entries)
+        self._live = len(self._entries)
+
+    def deadline_of(self, connection: HeldConnection, *, claimed: bool = False) -> float:
+        """Return when its time is over, if nothing changes; `claimed` if nobody serves it."""
+        timeouts = self._timeouts
+        end = connection.since + _or_never(timeouts.connection)
+        if connection.lingers:
+            return connection.flushed + LINGER_SECONDS
+        if connection.opening is not None:
+            limit = connection.since + _or_never(timeouts.handshake)
+        elif (connection.is_owned and not claimed) or connection.worker is not None:
+            return end
+        elif connection.out is not None:
+            limit = connection.flushed + _or_never(timeouts.write)
+        elif connection.traffic[0]:
+            limit = connection.active + _or_never(timeouts.idle)
+        else:
+            limit = connection.active + _or_never(timeouts.first_data)
+        return min(limit, end)
+
+    def run(self, now: float) -> None:
+        """End those whose time is over; find out when to look again."""
+        entries = self._entries
+        while entries and entries[0][0] <= now:
+            connection = heapq.heappop(entries)[2]
+            if connection.is_over:
+                continue
+            at = self.deadline_of(connection)
+            if at > now:
+                heapq.heappush(entries, (at, connection.id, connection))
+            else:
+                self._expire(connection)
+        self.due = entries[0][0] if entries else math.inf
