@@ -8,9 +8,9 @@ from typing import Final
 import attrs
 
 from acceptor.concurrency.bounds import check_bound
-from acceptor.concurrency.crew import RelayCrew
+from acceptor.concurrency.relay import RelayCrew
 from acceptor.core.errors import ResourceError
-from acceptor.core.interfaces import Concurrency, Crew, CrewWork, Dispatcher, Job, Workplace
+from acceptor.core.interfaces import Concurrency, Dispatcher, Job, Relay, RelayWork, Workplace
 
 # Starting a thread costs more than a short request; an idle one costs only its stack.
 KEEP_WARM: Final = 5.0  # seconds
@@ -36,7 +36,7 @@ class Threaded(Concurrency):
         """Make the dispatcher for one server."""
         return ThreadDispatcher()
 
-    def crew(self, work: CrewWork, /) -> Crew:
+    def relay(self, work: RelayWork, /) -> Relay:
         """Make the crew for a server of messages: threads come as they are needed."""
         return RelayCrew(work, self.max_threads, KEEP_WARM)
 

@@ -271,7 +271,7 @@ class Concurrency(Protocol):
         """Make the dispatcher for one server."""
 
 
-class CrewWork(Protocol):
+class RelayWork(Protocol):
     """What a crew of threads does: pieces of work, and how to wait for them."""
 
     __slots__ = ()
@@ -296,7 +296,7 @@ class CrewWork(Protocol):
         """Let go of what is waited with; nobody waits any more."""
 
 
-class Crew(Protocol):
+class Relay(Protocol):
     """Threads that share one wait for everything there is to do."""
 
     __slots__ = ()
@@ -319,11 +319,11 @@ class Crew(Protocol):
 
 
 @runtime_checkable
-class HasCrew(Protocol):
+class HasRelay(Protocol):
     """A concurrency strategy whose threads can share one wait."""
 
     @abstractmethod
-    def crew(self, work: CrewWork, /) -> Crew:
+    def relay(self, work: RelayWork, /) -> Relay:
         """Make a crew for one server, not started yet."""
 
 

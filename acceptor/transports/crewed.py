@@ -11,7 +11,7 @@ import attrs
 
 from acceptor.core.errors import is_ctrl_c
 from acceptor.core.events import Outcome, RequestState
-from acceptor.core.interfaces import Crew, CrewWork, HasCrew, Job
+from acceptor.core.interfaces import HasRelay, Job, Relay, RelayWork
 from acceptor.core.polling import READABLE
 from acceptor.core.reporting import LOGGER
 from acceptor.transports.held import DONTWAIT, HeldConnection
@@ -26,7 +26,7 @@ _NOTICE: Final = 1.0  # seconds
 if sys.platform == "linux":
 
     @attrs.define(eq=False)
-    class _Tasks(CrewWork):
+    class _Tasks(RelayWork):
         """A crewed holding, as its crew sees it."""
 
         wait: Callable[[], list[tuple[int, int]]]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -44,7 +44,7 @@ if sys.platform == "linux":
         `lock` guards `is_owned`.
         """
 
-        _crew: Crew = attrs.field(init=False, repr=False)
+        _crew: Relay = attrs.field(init=False, repr=False)
         _poller: select.epoll = attrs.field(factory=select.epoll, init=False, repr=False)
         _bell: tuple[socket.socket, socket.socket] = attrs.field(
             factory=socket.socketpair, init=False, repr=False
@@ -57,9 +57,9 @@ if sys.platform == "linux":
                 end.setblocking(False)
             self._poller.register(self._bell[0].fileno(), READABLE)
 
-        def man(self, strategy: HasCrew) -> None:
+        def man(self, strategy: HasRelay) -> None:
             """Have a strategy's threads do the work."""
-            self._crew = strategy.crew(_Tasks(self.wait, self.wake, self.do, self.close_wait))
+            self._crew = strategy.relay(_Tasks(self.wait, self.wake, self.do, self.close_wait))
 
         def submit(self, job: Job, /) -> None:
             """Hold a connection that was let in.

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from acceptor.core.budget import descriptors_to_spare
-from acceptor.core.interfaces import Concurrency, HasCrew, Listener, Transport, Workplace
+from acceptor.core.interfaces import Concurrency, HasRelay, Listener, Transport, Workplace
 from acceptor.core.job import Service
 from acceptor.core.message import Message
 from acceptor.core.path import Step
@@ -74,7 +74,7 @@ class FramedTransport(Transport[Any, Any]):
         """Return what holds the connections of one server."""
         if getattr(concurrency, "runs_inline", False):
             return Holding(service, waiter, self.way)
-        if sys.platform == "linux" and isinstance(concurrency, HasCrew):
+        if sys.platform == "linux" and isinstance(concurrency, HasRelay):
             holding = CrewHolding(service, waiter, self.way)
             holding.man(concurrency)
             return holding

@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from acceptor.core.errors import ResourceError
-from acceptor.core.interfaces import Crew, CrewWork
+from acceptor.core.interfaces import Relay, RelayWork
 from acceptor.core.reporting import LOGGER
 
 # How long the leader may be at one piece of work before it is overtaken, and how often that is
@@ -58,7 +58,7 @@ class _Member:
 
 
 @attrs.define(eq=False)
-class RelayCrew(Crew):
+class RelayCrew(Relay):
     """At most `most` threads; with `keep_warm` they start when needed, and go home when idle.
 
     `_lock` guards who leads, who watches, who is idle, and how many there are. `_todo` needs none:
@@ -66,7 +66,7 @@ class RelayCrew(Crew):
     written by one thread and read by others, who take the lock and look again before they act.
     """
 
-    _work: CrewWork
+    _work: RelayWork
     _most: int
     _keep_warm: float | None = None
     _todo: deque[Any] = attrs.field(factory=deque, init=False, repr=False)
