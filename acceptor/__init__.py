@@ -6,6 +6,7 @@ handler, by `ServerBuilder`.
 
 from acceptor.builder import ServerBuilder
 from acceptor.concurrency.fork import Forked
+from acceptor.concurrency.pool import Pooled
 from acceptor.concurrency.sync import Sync
 from acceptor.concurrency.thread import Threaded
 from acceptor.core.access import AllowAll, Policy, allow_networks, deny_networks
@@ -180,6 +181,7 @@ __all__ = [
     "Phase",
     "Plan",
     "Policy",
+    "Pooled",
     "ProxiedNeedsHandler",
     "ProxiedPeer",
     "ProxyCommand",

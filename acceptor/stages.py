@@ -10,6 +10,7 @@ import attrs
 from typing_extensions import Unpack
 
 from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN, Forked
+from acceptor.concurrency.pool import DEFAULT_THREADS, Pooled
 from acceptor.concurrency.sync import Sync
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS, Threaded
 from acceptor.core.access import PolicyLike, allow_networks, as_policy
@@ -76,6 +77,16 @@ class Steps(Generic[RequestT, PeerT]):
             ConfigurationError: `max_threads` is no whole number above zero.
         """
         return self.concurrency(Threaded(max_threads))
+
+    def pooled(self, threads: int = DEFAULT_THREADS, queue: int = 0) -> Self:
+        """Serve requests in a fixed number of threads, which live as long as the server serves.
+
+        `queue` more may have been taken and wait for a free thread; others wait in the backlog.
+
+        Raises:
+            ConfigurationError: `threads` is no whole number above zero, or `queue` is below it.
+        """
+        return self.concurrency(Pooled(threads, queue))
 
     def forked(self, max_children: int = DEFAULT_MAX_CHILDREN) -> Self:
         """Serve each request in a child, at most so many at a time; others wait in the backlog.

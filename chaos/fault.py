@@ -11,7 +11,7 @@ Strike: TypeAlias = Callable[[Lab], float | None]
 """Does the harm. Returns when it ends, on `time.monotonic`; None if it has ended by now."""
 
 TRANSPORTS: Final = ("tcp", "unix_stream", "udp", "unix_datagram")
-STRATEGIES: Final = ("sync", "threaded", "forked")
+STRATEGIES: Final = ("sync", "threaded", "pooled", "forked")
 
 EVERYWHERE: Final = STREAMS | DATAGRAMS
 

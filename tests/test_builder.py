@@ -47,6 +47,7 @@ def watch(event: Event) -> None:
 STEPS: dict[str, Callable[[Any], Any]] = {
     "sync": lambda stage: stage.sync(),
     "threaded": lambda stage: stage.threaded(3),
+    "pooled": lambda stage: stage.pooled(3, queue=1),
     "forked": lambda stage: stage.forked(3),
     "concurrency": lambda stage: stage.concurrency(Threaded(3)),
     "access": lambda stage: stage.access(allow_networks("10.0.0.0/8")),
@@ -84,6 +85,9 @@ def test_stages_of_different_kinds_and_values_differ() -> None:
         builder.udp(LOOPBACK),
         tcp.threaded(),
         tcp.threaded(4),
+        tcp.pooled(),
+        tcp.pooled(4),
+        tcp.pooled(4, queue=1),
         tcp.forked(4),
         tcp.access(AllowAll()),
         tcp.observe(watch),

@@ -107,10 +107,16 @@ def test_what_is_no_transport_is_refused(transport: object) -> None:
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "4", None, True, False])
-@pytest.mark.parametrize("step", ["threaded", "forked"])
+@pytest.mark.parametrize("step", ["threaded", "pooled", "forked"])
 def test_bound_that_is_no_whole_number_above_zero_is_refused(step: str, count: object) -> None:
-    with pytest.raises(ConfigurationError, match=f"max_.* must be .* 1 or more, got {count!r}"):
+    with pytest.raises(ConfigurationError, match=f" must be .* 1 or more, got {count!r}"):
         getattr(tcp, step)(count)
+
+
+@pytest.mark.parametrize("length", [-1, 1.5, "4", None, True])
+def test_queue_that_is_no_whole_number_is_refused(length: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"queue must be .* 0 or more, got {length!r}"):
+        tcp.pooled(2, queue=length)
 
 
 @pytest.mark.parametrize("endpoint", [None, 80, ("127.0.0.1", 80), TcpEndpoint])

@@ -15,7 +15,7 @@ import pytest
 from acceptor import DatagramHandler, NeedsHandler, ServerBuilder, StreamHandler
 from tests.support import PATIENCE, ask, connect, read_all, serving
 
-STRATEGIES = ("sync", "threaded", "forked")
+STRATEGIES = ("sync", "threaded", "pooled", "forked")
 
 
 class Echo(StreamHandler):

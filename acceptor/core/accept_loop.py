@@ -13,6 +13,7 @@ from acceptor.core.deadlines import Clock, Deadline
 from acceptor.core.errors import ResourceError
 from acceptor.core.events import AcceptPaused, AcceptResumed
 from acceptor.core.interfaces import Incoming, Intake, Listener, LoopOrders, Queue
+from acceptor.core.lending import Lending
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
 
@@ -116,6 +117,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     _backoff: Backoff = attrs.field(
         default=attrs.Factory(lambda self: Backoff(self._report), takes_self=True)
     )
+    _lending: Lending | None = None  # if workers can take clients by themselves
     _retired: bool = attrs.field(default=False, init=False)
     _left: int | None = attrs.field(default=None, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
@@ -137,11 +139,36 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         while not (orders.ending or self._retired):
             if orders.emptying:
                 self._take_waiting()
+            elif self._lending is not None and self._lend(self._lending):
+                single = 0
             elif single:
                 single -= 1
                 self.turn(None, 1)
             elif self.turn(None, BURST) == 1:
                 single = SINGLE
+
+    def _lend(self, lending: Lending) -> bool:
+        """Let the workers take clients until something else is to be done; False if they may not.
+
+        What they cannot deal with comes back: it is dealt with here, as if this thread had met it.
+        """
+        if self._backoff.attempts or self.intake.holds_one or not lending.is_allowed:
+            return False
+        self.waiter.turn_to(-1)
+        try:
+            lending.begin()
+            while lending.goes_on:
+                self.waiter.wait(lending.look())
+        except ResourceError:  # this thread takes the next client then, and meets it itself
+            return False
+        finally:
+            lending.end()
+        trouble = lending.trouble()
+        if isinstance(trouble, OSError) and trouble.errno in OUT_OF_RESOURCES:
+            self._backoff.begin(trouble)
+        elif trouble is not None:
+            raise trouble
+        return True
 
     def _take_waiting(self) -> None:
         """Take clients that wait already; retire if there are no more.
@@ -255,6 +282,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         Accepting does not wait, so this takes no time; with a lock, which costs each request more
         than a flag, it would be the same.
         """
+        if self._lending is not None:
+            self._lending.finish()
         while self._accepting:
             time.sleep(_GLANCE)
 
@@ -279,6 +308,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             if self._retired:
                 return self._left
             self._retired = True
+            if self._lending is not None:
+                self._lending.end(for_good=True)
             # So that the port is never closed, and its number used again, between the look at
             # the flag and the system call.
             self.finish_accept()

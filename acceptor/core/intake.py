@@ -66,27 +66,40 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             ResourceError: There is no worker for it now; the job is held.
             Exception: The dispatcher is broken; the client is closed.
         """
-        admission = self.admission
-        leave = self._judge(incoming) if self._rules else nothing_to_leave
-        if leave is None:
+        job = self.admit(incoming)
+        if job is None:
             return
-        # Where nobody is turned away it is only full if the limits have changed this very moment.
-        if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
-            leave(Outcome.CUT)
-            return
-        service = self._service
-        job: ServeRequest[RequestT, PeerT] = self._job_type.new(
-            incoming, service, admission.next_id
-        )
-        job.leave = leave
-        admission.enter(job)
-        if service.report.wants_every_request:
-            job.tell_accepted()
         try:
             self._dispatcher.submit(job)
         except Exception as error:
             self._keep_or_end(job, error)
             raise
+
+    def admit(
+        self, incoming: Incoming[RequestT, PeerT], worker: int | None = None
+    ) -> ServeRequest[RequestT, PeerT] | None:
+        """Let a client in, and return the job that it makes; None if it is refused.
+
+        `worker` is the thread that will serve it, if that is known.
+        """
+        admission = self.admission
+        leave = self._judge(incoming) if self._rules else nothing_to_leave
+        if leave is None:
+            return None
+        # Where nobody is turned away it is only full if the limits have changed this very moment.
+        if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
+            leave(Outcome.CUT)
+            return None
+        service = self._service
+        job: ServeRequest[RequestT, PeerT] = self._job_type.new(
+            incoming, service, admission.next_id
+        )
+        job.leave = leave
+        job.worker = worker
+        admission.enter(job)
+        if service.report.wants_every_request:
+            job.tell_accepted()
+        return job
 
     def _judge(self, incoming: Incoming[RequestT, PeerT]) -> Leave | None:
         """Ask one rule after the other; None if one denies, and the client is turned away."""
@@ -209,6 +222,12 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         ]
         self._end_now(overdue, 0.0)
         return NOTICE  # one that cannot be ended at all stays the oldest
+
+    def next_overdue(self) -> float | None:
+        """Do the same for whom others let in meanwhile; return the seconds to the next look."""
+        left = self.cut_overdue()
+        longest = self._service.timeouts.connection
+        return longest + NOTICE if left is None and longest is not None else left
 
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""

@@ -153,6 +153,18 @@ class Queue(Protocol):
         return not self.waiting()
 
 
+@runtime_checkable
+class Lendable(Protocol):
+    """What a listener may say besides: whether it can be lent to the workers."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def is_lendable(self) -> bool:
+        """Whether any thread may accept, one at a time, and what it takes is a whole connection."""
+
+
 class Transport(Protocol[RequestT_co, PeerT_co]):
     """Where clients come from: a recipe for a listener."""
 
@@ -204,6 +216,11 @@ class Job(Protocol):
     def release(self, worker: int) -> None:
         """Let go of this process's copy of the client; the child with this pid serves it."""
 
+    def drop(self) -> None:
+        """Close the client's connection and end; for a job that was cut before it had a worker."""
+        self.cut()
+        self.end(Outcome.CUT)
+
     @abstractmethod
     def count_into(self, traffic: Traffic, /) -> None:
         """Keep the count of its bytes there from now on."""
@@ -254,6 +271,32 @@ class Dispatcher(Protocol):
     @abstractmethod
     def close(self) -> None:
         """Let idle workers go. No job runs any more, or those that do are beyond reach."""
+
+
+@runtime_checkable
+class Borrower(Protocol):
+    """A dispatcher whose workers can take clients by themselves, without a hand-over."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many there are; each takes a client only when it has nothing else to do."""
+
+    @abstractmethod
+    def lend(self, port: int, take: Callable[[], Job | None], /) -> None:
+        """Have idle workers wait at this descriptor from now on, and call `take` for a job.
+
+        It returns None if no client is there, or no more may be taken. `submit` works as before.
+
+        Raises:
+            ResourceError: The machine gives not all workers now; nothing is lent.
+        """
+
+    @abstractmethod
+    def give_back(self) -> None:
+        """Have nobody wait there any more; may be repeated. A `take` may still be under way."""
 
 
 class Concurrency(Protocol):

@@ -217,6 +217,11 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         """Shut the client's connection from outside, so that the handler comes to an end."""
         self.incoming.cut()
 
+    def drop(self) -> None:
+        """Close the client's connection and end; for a job that never had a worker."""
+        self.incoming.close(patient=False)
+        self.end(Outcome.CUT)
+
     def count_into(self, traffic: Traffic, /) -> None:
         """Keep the count of its bytes there from now on."""
         self.traffic = traffic

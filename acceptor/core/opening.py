@@ -10,7 +10,9 @@ from acceptor.core.budget import check_descriptors
 from acceptor.core.datagram import Datagram
 from acceptor.core.holding import HoldingIntake, HoldingTransport
 from acceptor.core.intake import JobIntake, ServingLoop
+from acceptor.core.interfaces import Borrower, Dispatcher
 from acceptor.core.job import Service, live
+from acceptor.core.lending import Lending
 from acceptor.core.recipe import Recipe
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
@@ -55,15 +57,22 @@ def open_loop(
             handler=recipe.handler,
             server=server,
         )
+        dispatcher: Dispatcher
         intake: JobIntake[RequestT, PeerT]
         if held is None:
             dispatcher = recipe.concurrency.start(workplace)
             intake = JobIntake(admission, dispatcher, recipe.rules, service)
         else:
-            holder = held.hold(service, waiter, recipe.concurrency, workplace)
-            intake = HoldingIntake(admission, holder, recipe.rules, service, job_type=held.job_type)
+            dispatcher = held.hold(service, waiter, recipe.concurrency, workplace)
+            intake = HoldingIntake(
+                admission, dispatcher, recipe.rules, service, job_type=held.job_type
+            )
+        undo.callback(dispatcher.close)
         backoff = Backoff(report, recipe.clock)
-        loop = AcceptLoop(listener, waiter, intake, report, orders, backoff)
+        lending = None
+        if isinstance(dispatcher, Borrower) and getattr(listener, "is_lendable", False):
+            lending = Lending(listener, intake, dispatcher, orders, waiter.wake)
+        loop = AcceptLoop(listener, waiter, intake, report, orders, backoff, lending)
         undo.pop_all()  # from here on the loop owns them
         return loop
 

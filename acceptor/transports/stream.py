@@ -195,6 +195,8 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
     """What is made of its descriptor, family and protocol."""
     is_ours: bool = attrs.field(default=False, kw_only=True)
     """Whether no other process may listen with this very socket."""
+    is_lendable: bool = attrs.field(default=True, init=False)
+    """Whether any thread may accept, one at a time."""
 
     _last_handshakes: LastHandshakes | None = attrs.field(default=None, init=False)
     _family: int = attrs.field(init=False, repr=False)

@@ -116,7 +116,7 @@ def welcome(request: Members, client_address: InetPeer, server: Server[Any, Any]
     request.connection.sendall(f"welcome, {request.name}".encode())
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

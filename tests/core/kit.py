@@ -16,8 +16,8 @@ from acceptor import Closed, Draining, NeedsHandler, Outcome, Server, ServerBuil
 from tests.fakes import Call
 from tests.support import PATIENCE, Recorder, connect, wait_until
 
-STRATEGIES = ("sync", "threaded", "forked")
-WORKERS = ("threaded", "forked")
+STRATEGIES = ("sync", "threaded", "pooled", "forked")
+WORKERS = ("threaded", "pooled", "forked")
 STREAMS = ("tcp", "unix_stream")
 DATAGRAMS = ("udp", "unix_datagram")
 

@@ -106,7 +106,7 @@ def test_strategys_own_bound_counts_where_it_is_lower() -> None:
 
 
 def test_server_without_limits_says_nothing() -> None:
-    for strategy in ("sync", "threaded", "forked"):
+    for strategy in ("sync", "threaded", "pooled", "forked"):
         said, soft = outcome(f"tcp().{strategy}()")
 
         assert said == ["listens LISTENING"]

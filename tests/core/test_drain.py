@@ -24,7 +24,7 @@ from tests.fakes import (
 from tests.support import Recorder, ask, connect, read_all, serving, wait_until
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

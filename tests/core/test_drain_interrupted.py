@@ -11,7 +11,7 @@ from tests.programs import program
 from tests.support import wait_until
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 @pytest.mark.parametrize("end", ["stop", "drain"])
 def test_ctrl_c_during_a_drain_leaves_a_server_that_can_be_stopped(strategy: str, end: str) -> None:
     with program(

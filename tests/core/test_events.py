@@ -47,7 +47,7 @@ def closed(outcome: Outcome) -> Closed:
     return Closed(id=1, peer=PEER, outcome=outcome, elapsed=1, received=5, sent=7)
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -76,7 +76,7 @@ def test_request_that_does_not_finish_in_time_is_cut_when_the_program_ends(
         assert it.end() == (code, "")
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_request_that_nothing_of_ours_can_end_holds_up_no_exit(strategy: str) -> None:
     source = SOURCE.format(strategy=strategy, drain=0.1) + FALLS_OFF
     stubborn = """

@@ -12,7 +12,7 @@ from tests.fakes import greet, tcp
 from tests.support import Recorder, ask, connect, read_all, serving
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

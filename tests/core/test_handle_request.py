@@ -68,7 +68,7 @@ def test_handle_request_counts_no_client_that_has_left_before() -> None:
     assert served is False
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 def test_handle_request_serves_under_every_strategy(strategy: str) -> None:
     with getattr(tcp(), strategy)().handler(greet).build() as server:
         with connect(server.address) as client:
@@ -83,7 +83,7 @@ def test_handle_request_serves_under_every_strategy(strategy: str) -> None:
     assert server.stats.finished == 1
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_handle_request_waits_for_room_when_all_workers_are_busy(strategy: str) -> None:
     with getattr(tcp(), strategy)(1).handler(hold).build() as server:
         first, second = connect(server.address), connect(server.address)

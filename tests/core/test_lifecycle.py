@@ -116,7 +116,7 @@ def test_listening_server_refuses_what_is_for_others(act: Callable[[AnyServer], 
         (lambda server: server.resume(), "cannot resume"),
     ],
 )
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 def test_serving_server_refuses_a_second_driver_and_goes_on(
     act: Callable[[AnyServer], object], what: str, strategy: str
 ) -> None:

@@ -66,7 +66,7 @@ say("served", server.stats.finished, *said)
 """
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 def test_waiting_clients_are_served_once_descriptors_are_free_again(strategy: str) -> None:
     clients: list[socket.socket] = []
     with program(SOURCE.replace("{strategy}", strategy)) as it:

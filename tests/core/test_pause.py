@@ -11,7 +11,7 @@ from tests.fakes import greet, held, hold, in_phase, let_go, tcp
 from tests.support import PATIENCE, ask, connect, read_all, serving
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -38,7 +38,7 @@ def _echo_lines(request: socket.socket, client_address: object, server: object) 
             request.sendall(line)
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_reload_shows_new_clients_the_new_certificate_and_leaves_the_old_alone(
     strategy: str, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from tests.fakes import held, let_go, refuses
 from tests.programs import Program, program
 from tests.support import read_all
 
-STRATEGIES = ["sync", "threaded", "forked"]
+STRATEGIES = ["sync", "threaded", "pooled", "forked"]
 
 
 def source(strategy: str, count: int = 1, grace: float | None = None, after: str = "") -> str:
@@ -178,7 +178,9 @@ def test_first_signal_drains_although_another_thread_got_it(strategy: str, count
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])  # else the main thread may be stuck
+@pytest.mark.parametrize(
+    "strategy", ["threaded", "pooled", "forked"]
+)  # else the main thread may be stuck
 def test_second_signal_stops_although_another_thread_got_it(strategy: str, count: int) -> None:
     with program(with_signals_to_another_thread(source(strategy, count))) as it:
         addresses = [it.address() for _ in range(count)]

@@ -40,7 +40,7 @@ def shutting_down(request: socket.socket, client_address: object, server: Server
     server.shutdown()
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 def test_run_serves_until_shutdown_and_returns_the_report(strategy: str) -> None:
     server = getattr(tcp(), strategy)().handler(shutting_down).build().listen()
     client = Call(lambda: ask(server.address, b""))

@@ -14,7 +14,7 @@ from tests.support import Recorder, ask, connect, serving
 WAITS = ["wait", "drain", "stop"]
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -13,7 +13,7 @@ from tests.fakes import Call, greet, held, hold, in_phase, let_go, tcp
 from tests.programs import program
 from tests.support import ask, connect, read_all, serving, wait_until
 
-STRATEGIES = ["sync", "threaded", "forked"]
+STRATEGIES = ["sync", "threaded", "pooled", "forked"]
 
 
 def test_shutdown_ends_an_idle_server_within_50_ms_and_keeps_the_port() -> None:

@@ -33,7 +33,7 @@ def test_haproxy_accepts_the_file_as_it_is(settings: Mapping[str, str]) -> None:
     assert "WARNING" not in checked.stderr
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 @pytest.mark.parametrize(("header", "version"), [("send-proxy", 1), ("send-proxy-v2", 2)])
 @pytest.mark.parametrize("door", ["streams", "web"])
 def test_handler_sees_the_real_client_with_the_hop_beside_it(
@@ -54,7 +54,7 @@ def test_handler_sees_the_real_client_with_the_hop_beside_it(
     }
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_handler_sees_whose_certificate_the_client_has_shown_the_proxy(strategy: str) -> None:
     with serving(proxied(strategy)) as server:
         port = port_of(server)

@@ -27,7 +27,7 @@ def test_nginx_accepts_the_file(tmp_path: Path) -> None:
     assert "test is successful" in checked.stderr
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_handler_sees_the_real_client_with_the_hop_beside_it(strategy: str, tmp_path: Path) -> None:
     with serving(proxied(strategy)) as server:
         own_port = port_of(server)

@@ -15,6 +15,7 @@ from acceptor import (
     Forked,
     Job,
     Outcome,
+    Pooled,
     Sync,
     Threaded,
     Workplace,
@@ -29,6 +30,7 @@ from tests.testing.mutants import SOON
     "strategy",
     [
         *(Sync(), Threaded(), Threaded(1), Threaded(2), Forked(), Forked(1), Pool(), Pool(5)),
+        *(Pooled(), Pooled(1), Pooled(3, queue=2)),
         FakeDispatcher(limit=1, by_itself=True),
     ],
     ids=str,

@@ -99,7 +99,7 @@ def test_block_fails_with_what_broke_the_server_if_nobody_asked() -> None:
         wait_until(lambda: serving.server.phase is Phase.CLOSED)
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 def test_request_that_does_not_end_is_cut_when_the_grace_is_over(strategy: str) -> None:
     stage: Ready[Any, Any] = getattr(tcp(), strategy)().handler(hold)
     with contextlib.ExitStack() as stack:

@@ -40,7 +40,7 @@ def other_process(act: Callable[[], None]) -> Generator[int, None, None]:
         assert os.waitpid(pid, 0)[1] == 0
 
 
-@pytest.fixture(params=["sync", "threaded", "forked"])
+@pytest.fixture(params=["sync", "threaded", "pooled", "forked"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> NeedsHandler[Any, Any]:
     chosen: NeedsHandler[Any, Any] = getattr(
         ServerBuilder().unix_stream(tmp_path / "it.sock"), request.param

@@ -176,7 +176,7 @@ def test_a_large_reply_to_who_does_not_read_ends_with_the_handshakes_time(tmp_pa
 
 
 @pytest.mark.parametrize("place", ["client", "tls"])
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_a_policy_that_raises_denies(strategy: str, place: str, tmp_path: Path) -> None:
     recorder = Recorder()
     stage = _placed(place, strategy, tmp_path, Fails(), None).observe(recorder)

@@ -24,7 +24,7 @@ from tests.transports.tls_kit import (
 _TLS_RECORD = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # the first bytes of a ClientHello
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 @pytest.mark.parametrize("way", WAYS)
 def test_one_silent_client_holds_up_no_other(way: str, strategy: str, tmp_path: Path) -> None:
     recorder = Recorder()

@@ -22,7 +22,7 @@ def reply_unread(request: socket.socket, peer: Any, server: Any) -> None:
     request.sendall(REPLY)
 
 
-@pytest.mark.parametrize("strategy", ["threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["threaded", "pooled", "forked"])
 def test_tcp_close_waits_for_an_unread_upload(strategy: str) -> None:
     stage = getattr(ServerBuilder().tcp(LOOPBACK), strategy)()
 

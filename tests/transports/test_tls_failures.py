@@ -95,7 +95,7 @@ _FAILURES = [
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 @pytest.mark.parametrize(
     ("visit", "reason"), [case[1:] for case in _FAILURES], ids=[case[0] for case in _FAILURES]
 )

@@ -50,7 +50,7 @@ def _curl(address: Any, *arguments: object) -> Any:
     return _run("curl", "-sS", "--resolve", place, "--cacert", pki().ca, *arguments, url)
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 @pytest.mark.parametrize(("version", "name"), _VERSIONS)
 def test_s_client_agrees_on_version_protocol_and_certificates(
     version: str, name: str, strategy: str

@@ -100,7 +100,7 @@ def test_udp_takes_the_family_from_the_address(address: Any, bound: str, client:
         assert (answer, sender[:2]) == (b"ok", (client, server.address.port))
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 @pytest.mark.parametrize(
     ("bound", "client", "asked"),
     [

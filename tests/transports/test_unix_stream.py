@@ -87,7 +87,7 @@ def owner(path: Path, kind: str) -> Generator[None, None, None]:
         yield
 
 
-@pytest.mark.parametrize("strategy", ["sync", "threaded", "forked"])
+@pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
 def test_unix_stream_serves_on_its_path(path: Path, strategy: str) -> None:
     ready = getattr(ServerBuilder().unix_stream(path), strategy)().handler(greet)
 

@@ -24,7 +24,7 @@ from tests.support import PATIENCE, connect, read_all
 from tests.tls_files import handshake, pki
 from tests.transports.proxy_headers import v1
 
-STRATEGIES: Final = ("sync", "threaded", "forked")
+STRATEGIES: Final = ("sync", "threaded", "pooled", "forked")
 TRANSPORTS: Final = ("tcp", "tcp6", "unix_stream")
 WAYS: Final = ("tls", "proxy", "proxy+tls")
 

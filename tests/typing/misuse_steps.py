@@ -84,6 +84,8 @@ tcp.observe(only_numbers)  # type: ignore[arg-type]
 # What is no concurrency strategy, no transport, no endpoint, no socket.
 tcp.threaded("many")  # type: ignore[arg-type]
 tcp.threaded(max_children=3)  # type: ignore[call-arg]
+tcp.pooled("many")  # type: ignore[arg-type]
+tcp.pooled(max_threads=3)  # type: ignore[call-arg]
 tcp.forked(0.5)  # type: ignore[arg-type]
 tcp.sync(3)  # type: ignore[call-arg]
 tcp.concurrency("threads")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from acceptor import (
     Listener,
     NeedsHandler,
     Peer,
+    Pooled,
     Ready,
     Server,
     ServerBuilder,
@@ -173,6 +174,9 @@ def watch(event: Event) -> None: ...
 assert_type(tcp.sync(), NeedsTcp)
 assert_type(tcp.threaded(), NeedsTcp)
 assert_type(tcp.threaded(max_threads=4), NeedsTcp)
+assert_type(tcp.pooled(), NeedsTcp)
+assert_type(tcp.pooled(threads=4, queue=2), NeedsTcp)
+assert_type(unix.concurrency(Pooled(4)), NeedsUnix)
 assert_type(tcp.forked(), NeedsTcp)
 assert_type(tcp.forked(max_children=4), NeedsTcp)
 assert_type(udp.concurrency(Threaded(4)), NeedsUdp)
@@ -185,6 +189,7 @@ assert_type(unixgram.observe(print).observe(lambda event: [event]), NeedsUnixgra
 ready = assert_type(tcp.handler(Echo), Ready[socket.socket, InetPeer])
 assert_type(ready.sync(), Ready[socket.socket, InetPeer])
 assert_type(ready.threaded(2), Ready[socket.socket, InetPeer])
+assert_type(ready.pooled(2), Ready[socket.socket, InetPeer])
 assert_type(ready.forked(2), Ready[socket.socket, InetPeer])
 assert_type(ready.concurrency(Sync()), Ready[socket.socket, InetPeer])
 assert_type(ready.access(allow_networks("::/0")), Ready[socket.socket, InetPeer])

@@ -36,7 +36,8 @@ def check_concurrency(strategy: Concurrency, *, patience: float = EXAM_PATIENCE)
 
     Each job is served once and ended once, with the outcome that serving it had; `submit` does
     not wait for it where several may run; `cut` ends those that it is told to and no others; at
-    the end no thread, child or descriptor is left.
+    the end no thread, child or descriptor is left. Of a strategy with an attribute `queue`, so many
+    jobs within its limit may wait for a worker instead of running.
 
     Raises:
         AssertionError: It breaks the contract; the message says how.
@@ -47,11 +48,21 @@ def check_concurrency(strategy: Concurrency, *, patience: float = EXAM_PATIENCE)
         f"limit must be a whole number, 1 or more, is {limit!r}",
     )
     questions: list[Callable[[Bench], None]] = [_ends_each_job_once, _tells_outcomes, _cuts_one]
-    if limit > 1:
+    if _queue_of(strategy):
+        questions.append(_runs_what_waits)
+    if _at_once(strategy) > 1:
         questions += [_runs_side_by_side, _cuts_no_other]
     for question in questions:
         with leaving_nothing("the strategy", patience), _bench(strategy, patience) as bench:
             question(bench)
+
+
+def _queue_of(strategy: Concurrency) -> int:
+    return int(getattr(strategy, "queue", 0))
+
+
+def _at_once(strategy: Concurrency) -> int:
+    return strategy.limit - _queue_of(strategy)
 
 
 @attrs.define(eq=False)
@@ -60,6 +71,7 @@ class Bench:
 
     dispatcher: Dispatcher
     workplace: FakeWorkplace
+    at_once: int
     most: int
     patience: float
     jobs: list[ExamJob] = attrs.field(factory=list[ExamJob], init=False)
@@ -110,7 +122,8 @@ def _bench(strategy: Concurrency, patience: float) -> Generator[Bench, None, Non
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         with promised("start() makes a dispatcher"):
             dispatcher = strategy.start(workplace)
-        bench = Bench(dispatcher, workplace, min(strategy.limit, _MOST), patience)
+        at_once = _at_once(strategy)
+        bench = Bench(dispatcher, workplace, at_once, min(at_once, _MOST), patience)
         try:
             yield bench
             _check_all(bench.jobs)
@@ -169,6 +182,19 @@ def _runs_side_by_side(bench: Bench) -> None:
         job.let_go()
         bench.await_end(job)
         require(job.ends == [Outcome.FINISHED], f"a job finished, end() was told {job.ends}")
+
+
+def _runs_what_waits(bench: Bench) -> None:
+    """Submit one more than can run at a time."""
+    held = [bench.submit(bench.job(held=True)) for _ in range(bench.at_once)]
+    for job in held:
+        bench.until(job.is_served, "jobs within the limit, less its queue, must all run")
+    waiting = bench.submit(bench.job())
+    bench.workplace.turn(_GLANCE)
+    require(not waiting.served, "no more jobs than the limit, less its queue, may run")
+    for job in held:
+        job.let_go()
+    bench.await_end(waiting, *held)
 
 
 def _check_killed(bench: Bench, job: ExamJob) -> None:
