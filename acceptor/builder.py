@@ -11,7 +11,6 @@ from typing import (
     overload,
 )
 
-import attrs
 from typing_extensions import Unpack
 
 from acceptor.addresses import InetAddress, UnixAddress, host_and_port, unix_path
@@ -27,6 +26,7 @@ from acceptor.core.endpoint import (
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import Transport
 from acceptor.core.peers import InetPeer, Peer, UnixPeer
+from acceptor.core.values import frozen
 from acceptor.from_classic import ClassicDatagrams, ClassicStreams, read_choices
 from acceptor.options import (
     TcpOptions,
@@ -56,7 +56,7 @@ AnyStage: TypeAlias = (
 )
 
 
-@attrs.frozen
+@frozen
 class ServerBuilder:
     """Where every server begins: choose the transport, from which all types follow.
 

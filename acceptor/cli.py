@@ -11,8 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NoReturn, cast
 
-import attrs
-
 from acceptor.builder import ServerBuilder
 from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
@@ -33,6 +31,7 @@ from acceptor.core.rate_limit import limit_rate
 from acceptor.core.reporting import LOGGER
 from acceptor.core.runner import run
 from acceptor.core.server import Server
+from acceptor.core.values import frozen
 from acceptor.stages import Ready
 
 CLEAN: Final = 0
@@ -172,7 +171,7 @@ class _CannotStartError(Exception):
     """The arguments are fine for the parser, but no server comes of them."""
 
 
-@attrs.frozen
+@frozen
 class _Listening:
     """A server and the endpoint that the user gave for it."""
 

@@ -7,11 +7,10 @@ import socket
 from abc import abstractmethod
 from typing import Any, Final, Protocol
 
-import attrs
-
 from acceptor.core.access import Policy
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import AccessPolicy
+from acceptor.core.values import frozen
 
 # Their own methods are what the parts of a composed server do already; so is what HTTPServer adds,
 # the names that only CGI scripts are told.
@@ -68,7 +67,7 @@ class ClassicDatagrams(Protocol):
         """Receive a datagram."""
 
 
-@attrs.frozen
+@frozen
 class Choices:
     """What a classic server is made of, in the builder's words."""
 
@@ -206,7 +205,7 @@ class _NoRequest:
         )
 
 
-@attrs.frozen
+@frozen
 class Verification(Policy[Any]):
     """Asks the `verify_request` of a classic server, or of its class, about the peer."""
 

@@ -29,6 +29,7 @@ from acceptor.core.recipe import Recipe
 from acceptor.core.secured import Certificates, FilePath, Secured, TlsOptions, judges_secured
 from acceptor.core.server import Server
 from acceptor.core.ssl_types import SSLContext, SSLSocket
+from acceptor.core.values import frozen
 from acceptor.fitting import check_handler, check_policy
 from acceptor.options import FramedOptions, LimitOptions, TimeoutOptions
 from acceptor.transports.layered import LayeredTransport
@@ -54,7 +55,7 @@ else:
 Handler: TypeAlias = Callable[[RequestT, PeerT, ThisServer[RequestT, PeerT]], object]
 
 
-@attrs.frozen
+@frozen
 class Steps(Generic[RequestT, PeerT]):
     """The steps that may be taken at any time once there is a transport."""
 
@@ -175,7 +176,7 @@ class Steps(Generic[RequestT, PeerT]):
         check_handler(handler, Message if is_framed else own)
 
 
-@attrs.frozen
+@frozen
 class PeerSteps(Steps[RequestT, PeerT]):
     """The steps where a client is known by its peer alone."""
 
@@ -193,7 +194,7 @@ class PeerSteps(Steps[RequestT, PeerT]):
         return self._ruled(as_policy(policy), refusal, judges_tls=False)
 
 
-@attrs.frozen
+@frozen
 class TakesHandler(Steps[RequestT, PeerT]):
     """The step that says who serves requests."""
 
@@ -219,12 +220,12 @@ class TakesHandler(Steps[RequestT, PeerT]):
         )
 
 
-@attrs.frozen
+@frozen
 class NeedsHandler(TakesHandler[RequestT, PeerT], PeerSteps[RequestT, PeerT]):
     """There is a transport; `handler` is still missing before `build`."""
 
 
-@attrs.frozen
+@frozen
 class Ready(PeerSteps[RequestT, PeerT]):
     """Nothing is missing: `build` makes a server."""
 
@@ -293,7 +294,7 @@ def _has_memory(policy: AccessPolicy[Any]) -> bool:
 SessionT = TypeVar("SessionT")
 
 
-@attrs.frozen
+@frozen
 class CanBeFramed(Steps[RequestT, PeerT]):
     """The step that cuts a stream into messages."""
 
@@ -345,7 +346,7 @@ def _known(options: FramedOptions) -> dict[str, Any]:
     return dict(options)
 
 
-@attrs.frozen
+@frozen
 class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT], CanBeFramed[SSLSocket, PeerT]):
     """There is a transport with TLS; `handler` is still missing before `build`."""
 
@@ -384,7 +385,7 @@ def _wants_certificates(policy: AccessPolicy[Any]) -> bool:
     return any(isinstance(part, Certificates) for part in parts(policy))
 
 
-@attrs.frozen
+@frozen
 class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT], CanBeFramed[Socket, PeerT]):
     """There is a stream transport; `handler` is still missing before `build`.
 
@@ -427,7 +428,7 @@ class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT], CanBeFramed[Socket, PeerT
         return SecuredNeedsHandler(*_fields(self, step))
 
 
-@attrs.frozen
+@frozen
 class StreamNeedsHandler(ProxiedNeedsHandler[PeerT]):
     """There is a stream transport; `handler` is still missing before `build`."""
 

@@ -26,6 +26,7 @@ from acceptor.concurrency.shared_counts import SharedCounts
 from acceptor.core.errors import ForkWithThreadsWarning, ResourceError
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import Dispatcher, Job, Traffic, Workplace
+from acceptor.core.values import define
 
 # A child's exit status says how the request ended. The ordinary ones are those of any program;
 # the others keep out of their way.
@@ -49,14 +50,14 @@ if sys.platform != "win32":
     # the time that a fork takes.
     _ALL_SIGNALS: Final = tuple(int(number) for number in signal.valid_signals())
 
-    @attrs.define(eq=False)
+    @define(eq=False)
     class _Child:
         pid: int
         job: Job
         counts: Traffic
         watch: int = -1  # descriptor, -1 if there is none
 
-    @attrs.define(eq=False)
+    @define(eq=False)
     class ForkDispatcher(Dispatcher):
         """Forks a child for each job. Belongs to the accept thread, but for `cut`.
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import attrs
 
+from acceptor.core.values import define
+
 
 class ExitWatch(Protocol):
     """Made before the fork, so that a lack of descriptors is found while nothing has happened."""
@@ -27,7 +29,7 @@ class ExitWatch(Protocol):
         """Let go of everything: there was no fork."""
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class PipeWatch(ExitWatch):
     """A pipe whose writing end only the child holds; it is closed when the child ends."""
 
@@ -54,7 +56,7 @@ class PipeWatch(ExitWatch):
 
 if sys.platform == "linux":
 
-    @attrs.define(eq=False)
+    @define(eq=False)
     class PidfdWatch(ExitWatch):
         """Linux's own answer: a descriptor of the process itself; pidfd_open(2).
 

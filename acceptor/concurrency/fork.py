@@ -9,6 +9,7 @@ import attrs
 from acceptor.concurrency.bounds import check_bound
 from acceptor.core.errors import UnsupportedError
 from acceptor.core.interfaces import Concurrency, Dispatcher, Workplace
+from acceptor.core.values import frozen
 
 if sys.platform != "win32":
     from acceptor.concurrency.children import ForkDispatcher
@@ -16,7 +17,7 @@ if sys.platform != "win32":
 DEFAULT_MAX_CHILDREN: Final = 40
 
 
-@attrs.frozen
+@frozen
 class Forked(Concurrency):
     """Runs each job in a child process, at most `max_children` at a time.
 

@@ -6,11 +6,12 @@ from typing import Final
 import attrs
 
 from acceptor.core.interfaces import Traffic
+from acceptor.core.values import define
 
 _NUMBER: Final = 8  # bytes
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class SharedCounts:
     """Pairs of counts in memory that forked children share with their parent.
 

@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from typing import ClassVar
 
-import attrs
-
 from acceptor.core.interfaces import Concurrency, Dispatcher, Job, Workplace
+from acceptor.core.values import define, frozen
 
 
-@attrs.frozen
+@frozen
 class Sync(Concurrency):
     """Runs each job in the accept thread, before the next client is taken."""
 
@@ -24,7 +23,7 @@ class Sync(Concurrency):
         return InlineDispatcher()
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class InlineDispatcher(Dispatcher):
     """Runs a job where it is submitted."""
 

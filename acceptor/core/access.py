@@ -25,6 +25,7 @@ from acceptor.core.interfaces import AccessPolicy, Leave
 from acceptor.core.networks import InetClient, Network, NetworkSet, parse_networks
 from acceptor.core.peers import IPv4Peer, IPv6Peer
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 
 P = TypeVar("P")
 Q = TypeVar("Q")
@@ -112,7 +113,7 @@ class Policy(AccessPolicy[PeerT_contra]):
         return Not(self)
 
 
-@attrs.frozen(repr=False)
+@frozen
 class AllowAll(Policy[object]):
     """Everyone may come in; what a server does that was given no policy."""
 
@@ -128,7 +129,7 @@ class AllowAll(Policy[object]):
         return "everybody"
 
 
-@attrs.frozen(repr=False)
+@frozen
 class AllOf(PassesOn, Policy[P], Generic[P]):
     """Allows whom every one of its policies allows; judged in order, ended by the first no."""
 
@@ -163,7 +164,7 @@ class AllOf(PassesOn, Policy[P], Generic[P]):
         return f"({' & '.join(map(repr, self.policies))})"
 
 
-@attrs.frozen(repr=False)
+@frozen
 class AnyOf(PassesOn, Policy[P], Generic[P]):
     """Allows whom any of its policies allows; judged in order, ended by the first yes."""
 
@@ -197,7 +198,7 @@ def _check_forgets(instance: object, attribute: object, policy: AccessPolicy[Any
         )
 
 
-@attrs.frozen(repr=False)
+@frozen
 class Not(Policy[P], Generic[P]):
     """Allows whom its policy denies. A policy that raises denies all the same."""
 
@@ -219,7 +220,7 @@ class Not(Policy[P], Generic[P]):
         return f"~{self.policy!r}"
 
 
-@attrs.frozen(repr=False)
+@frozen
 class AllowIf(Policy[P], Generic[P]):
     """Allows whom a function of the peer returns true for."""
 
@@ -264,7 +265,7 @@ def as_policy(policy: PolicyLike[P]) -> AccessPolicy[P]:
     )
 
 
-@attrs.frozen(repr=False)
+@frozen
 class Networks(Policy[InetClient]):
     """Allows, or denies, whose address lies in one of the networks; see `allow_networks`."""
 

@@ -8,6 +8,7 @@ import attrs
 
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import AccessPolicy, Leave, RememberingPolicy
+from acceptor.core.values import define
 
 P = TypeVar("P")
 
@@ -89,7 +90,7 @@ def first_other_than(verdict: str, policies: Iterable[AccessPolicy[P]], peer: P)
     return verdict + " and ".join(reasons)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class LeaveAll:
     """Calls every `Leave` that was added, the last first, also if one of them raises."""
 

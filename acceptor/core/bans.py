@@ -18,11 +18,12 @@ from acceptor.core.interfaces import Leave, RememberingPolicy
 from acceptor.core.peer_keys import PeerKeys, name_of
 from acceptor.core.policy_options import check_clock, check_count, check_positive, written
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 
 _FAILURES: Final = (Outcome.DENIED, Outcome.HANDSHAKE_FAILED)
 
 
-@attrs.frozen
+@frozen
 class _Ban:
     until: float
     peer: object

@@ -7,12 +7,14 @@ from typing import Final
 
 import attrs
 
+from acceptor.core.values import define
+
 # How finely full buckets are told from others when room is needed: by this part of the time that
 # an empty one takes to fill.
 _SLOTS: Final = 64
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Buckets:
     """A bucket for each key, full at first. Not for several threads at once.
 

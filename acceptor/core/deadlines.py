@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from acceptor.core.errors import ConfigurationError
+from acceptor.core.values import frozen
 
 # What a lock can wait for; nobody will see the difference between that and for ever.
 _LONGEST: Final = threading.TIMEOUT_MAX / 2
@@ -17,7 +18,7 @@ Clock: TypeAlias = Callable[[], float]
 """Returns seconds that never run backwards; `time.monotonic`, unless a test has its own."""
 
 
-@attrs.frozen
+@frozen
 class Deadline:
     """The moment by which something must have ended; many waits can share one."""
 
@@ -68,7 +69,7 @@ def _check(instance: object, attribute: "attrs.Attribute[Any]", value: object) -
     check_timeout(attribute.name, value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Timeouts:
     """How long a server waits for a client, and for itself; in seconds, None is no limit.
 

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
-
 from acceptor.core.deadlines import Clock, Deadline
 from acceptor.core.events import Draining, DrainReport, StopCause
 from acceptor.core.intake import ServingLoop
 from acceptor.core.reporting import Reporter
 from acceptor.core.seat import Seat
+from acceptor.core.values import define, frozen
 
 # How long what was cut may take to notice. A blocked read returns within a millisecond.
 CUT_PATIENCE: Final = 0.05  # seconds
@@ -21,7 +20,7 @@ LEAVE_PATIENCE: Final = 5.0  # seconds
 _SLICE: Final = 0.5  # seconds
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DrainPlan:
     """How a server is to end."""
 
@@ -30,7 +29,7 @@ class DrainPlan:
     cause: StopCause
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Drain:
     """Closes the port, waits for what runs until the timeout, cuts what is left."""
 

@@ -14,6 +14,7 @@ from acceptor.core.intake import ServingLoop
 from acceptor.core.lifecycle import Lifecycle, Phase
 from acceptor.core.reporting import Reporter
 from acceptor.core.seat import Seat
+from acceptor.core.values import define
 
 
 def _shared_byte() -> "mmap.mmap":
@@ -21,7 +22,7 @@ def _shared_byte() -> "mmap.mmap":
     return mmap.mmap(-1, 1)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Ending:
     """Ends a server once, however often and from however many threads it is asked to."""
 

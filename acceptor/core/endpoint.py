@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote_to_bytes
 import attrs
 
 from acceptor.core.errors import EndpointError
+from acceptor.core.values import frozen
 
 _EXAMPLES: Final = (
     "tcp://127.0.0.1:80, tcp://[::1]:80, udp://0.0.0.0:53, unix:///run/it.sock, "
@@ -42,7 +43,7 @@ def _host_text(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-@attrs.frozen
+@frozen
 class TcpEndpoint:
     """A TCP host and port; an empty host means all IPv4 addresses, `::` all of both families."""
 
@@ -53,7 +54,7 @@ class TcpEndpoint:
         return f"tcp://{_host_text(self.host)}:{self.port}"
 
 
-@attrs.frozen
+@frozen
 class UdpEndpoint:
     """A UDP host and port, as `TcpEndpoint`."""
 
@@ -64,7 +65,7 @@ class UdpEndpoint:
         return f"udp://{_host_text(self.host)}:{self.port}"
 
 
-@attrs.frozen
+@frozen
 class UnixEndpoint:
     """The path of a Unix stream socket; "@name" is a name in Linux's abstract namespace."""
 
@@ -74,7 +75,7 @@ class UnixEndpoint:
         return f"unix://{quote(os.fsencode(self.path), safe='/@')}"
 
 
-@attrs.frozen
+@frozen
 class UnixgramEndpoint:
     """The path of a Unix datagram socket, as `UnixEndpoint`."""
 

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Callable
 from typing import TypeAlias
 
-import attrs
+from acceptor.core.values import frozen
 
 
 class Outcome(enum.Enum):
@@ -74,7 +74,7 @@ class RefusalReason(enum.Enum):
     PEER_FULL = "too many from this peer"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DrainReport:
     """How a drain or a stop ended.
 
@@ -91,14 +91,14 @@ class DrainReport:
     cause: StopCause
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Listening:
     """The endpoint is bound; clients may connect from here on."""
 
     address: object
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Accepted:
     """A client was taken and allowed in; `id` counts them, from 1."""
 
@@ -106,7 +106,7 @@ class Accepted:
     peer: object
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Refused:
     """A client was taken and turned away; `error` is what the policy raised, if it did.
 
@@ -122,7 +122,7 @@ class Refused:
     id: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Started:
     """A worker has begun with the request; under the fork strategy, its child was forked."""
 
@@ -130,7 +130,7 @@ class Started:
     peer: object
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HandshakeFailed:
     """A client did not get through the transport's handshake."""
 
@@ -140,7 +140,7 @@ class HandshakeFailed:
     error: Exception
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HandlerFailed:
     """The handler raised; under the fork strategy this is told in the child."""
 
@@ -149,7 +149,7 @@ class HandlerFailed:
     error: BaseException
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Closed:
     """An accepted request has ended; told once for each, in the server's own process."""
 
@@ -161,7 +161,7 @@ class Closed:
     sent: int  # bytes that the system took from the handler
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessageServed:
     """One message of a connection was served; `id` is the connection's.
 
@@ -176,7 +176,7 @@ class MessageServed:
     sent: int  # bytes that the system took meanwhile
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MessageRefused:
     """A client has sent what is no message; its `Closed` follows, with BAD_MESSAGE.
 
@@ -189,21 +189,21 @@ class MessageRefused:
     detail: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reloaded:
     """Certificates or lists of networks were read from their files again."""
 
     what: tuple[str, ...]  # in words
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReloadFailed:
     """A file could not be used; what was read before stays in use."""
 
     error: Exception
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AcceptPaused:
     """No client is taken for now; once per spell.
 
@@ -214,7 +214,7 @@ class AcceptPaused:
     delay: float | None  # seconds until the next attempt; None until `resume` is called
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AcceptResumed:
     """The spell that `AcceptPaused` told of is over."""
 
@@ -223,7 +223,7 @@ class AcceptResumed:
     elapsed: float  # seconds
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Full:
     """The last slot is taken, or a client came when it was; once per spell."""
 
@@ -231,7 +231,7 @@ class Full:
     active: int  # requests that hold a slot
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoomAgain:
     """The spell that `Full` told of is over: there has been room for half a second."""
 
@@ -239,7 +239,7 @@ class RoomAgain:
     refused: int  # clients that were turned away meanwhile
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Draining:
     """A drain has begun: running requests have until the timeout.
 
@@ -251,7 +251,7 @@ class Draining:
     lame_duck: float = 0.0  # seconds
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Stopped:
     """The server has closed; the last event of each server."""
 
@@ -282,7 +282,7 @@ Observer: TypeAlias = Callable[[Event], object]
 """Is called with each event, in whatever thread it happened; should return soon."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LiveRequest:
     """An accepted request that has not ended, as it was when asked for."""
 
@@ -295,7 +295,7 @@ class LiveRequest:
     worker: int | None  # identity of the thread that serves it, or pid of the child
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Stats:
     """A consistent snapshot of a server's counters; all but `active` and `backlog` only grow."""
 

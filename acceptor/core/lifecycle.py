@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from acceptor.core.errors import LifecycleError
+from acceptor.core.values import define
 
 
 class Phase(enum.Enum):
@@ -45,7 +46,7 @@ def refusal(act: str, phase: Phase) -> LifecycleError:
     return LifecycleError(f"cannot {act}: the server is {phase.value}; {_WAY_OUT[phase]}")
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Lifecycle:
     """The current phase of one server; every change goes through `advance`."""
 

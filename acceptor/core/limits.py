@@ -9,6 +9,7 @@ import attrs
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.peers import IPv6Peer, UnixPeer
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 
 _IPV6_BITS: Final = 128
 
@@ -39,24 +40,24 @@ def _check_bytes(instance: object, attribute: object, payload: bytes) -> None:
         raise ConfigurationError(f"the reply must be bytes, got {payload!r}")
 
 
-@attrs.frozen
+@frozen
 class Wait:
     """Take no more clients when full: they wait in the backlog, which is made for it."""
 
 
-@attrs.frozen
+@frozen
 class Close:
     """Take the client and close at once; a datagram is dropped."""
 
 
-@attrs.frozen
+@frozen
 class Reply:
     """Take the client, send these bytes without ever waiting, and close."""
 
     payload: bytes = attrs.field(validator=_check_bytes)
 
 
-@attrs.frozen
+@frozen
 class Reset:
     """Take the client and reset the connection (TCP); others are closed, a datagram dropped."""
 
@@ -75,7 +76,7 @@ def _check_overflow(instance: object, attribute: object, overflow: object) -> No
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Limits:
     """How many requests may be in work, in all and of one peer, whatever the strategy."""
 

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
-import attrs
-
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 InetClient: TypeAlias = InetPeer | ProxiedPeer[object]
@@ -53,7 +52,7 @@ def parse_networks(networks: Iterable[str | Network]) -> tuple[Network, ...]:
     return parsed
 
 
-@attrs.frozen
+@frozen
 class NetworkSet:
     """Networks by the length of their prefix: one look for each length, however many there are."""
 

@@ -12,6 +12,7 @@ from acceptor.core.events import RefusalReason
 from acceptor.core.framing import Framed
 from acceptor.core.interfaces import AccessPolicy, Leave
 from acceptor.core.limits import Close, Refusal
+from acceptor.core.values import frozen
 
 P = TypeVar("P")
 
@@ -28,7 +29,7 @@ class DeniedError(AcceptorError):
         self.reason: Final = reason
 
 
-@attrs.frozen
+@frozen
 class Rule(Generic[P]):
     """A policy at its place on the way, and what becomes of whom it denies."""
 

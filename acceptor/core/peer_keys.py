@@ -10,6 +10,7 @@ from acceptor.core.errors import ConfigurationError
 from acceptor.core.limits import Limits
 from acceptor.core.peers import IPv4Peer, UnixPeer
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 
 _IPV4_BITS: Final = 32
 
@@ -21,7 +22,7 @@ def _check_ipv4_prefix(instance: object, attribute: object, prefix: object) -> N
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PeerKeys:
     """Tells peers apart as `Limits.per_peer` does, proxied ones by their client, and by prefix."""
 

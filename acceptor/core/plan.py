@@ -14,6 +14,7 @@ from acceptor.core.deadlines import Timeouts
 from acceptor.core.limits import Close, Limits, Reply, Reset, Wait
 from acceptor.core.path import Rule, Step
 from acceptor.core.recipe import Recipe
+from acceptor.core.values import frozen
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
@@ -30,7 +31,7 @@ _FEATURES: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Plan:
     """What a server will do; `str` has it in words, a line for each point."""
 

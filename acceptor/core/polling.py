@@ -9,6 +9,8 @@ from typing import Final, Protocol
 
 import attrs
 
+from acceptor.core.values import define
+
 READABLE: Final = 1  # EPOLLIN, and selectors.EVENT_READ
 WRITABLE: Final = 4 if sys.platform == "linux" else 2  # EPOLLOUT, or selectors.EVENT_WRITE
 
@@ -43,7 +45,7 @@ class Poller(Protocol):
         """Let go of the system's part of it; may be repeated."""
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class SelectorPoller(Poller):
     """Any selector of the standard library's kind; by default its best one, without epoll."""
 
@@ -72,7 +74,7 @@ class SelectorPoller(Poller):
 
 if sys.platform != "win32":
 
-    @attrs.define(eq=False)
+    @define(eq=False)
     class NumberPoller(Poller):
         """Waits for descriptors by their number alone; poll(2).
 

@@ -3,10 +3,9 @@
 import enum
 from typing import Any, Generic, Self, TypeVar
 
-import attrs
-
 from acceptor.core.peers import Pair, Peer
 from acceptor.core.proxy_tlvs import ProxyTls, Tlv, TlvType, text_of, unique_id_of, value_of
+from acceptor.core.values import frozen
 
 HopT_co = TypeVar("HopT_co", covariant=True)
 
@@ -18,7 +17,7 @@ class ProxyCommand(enum.Enum):
     LOCAL = "local"  # the proxy speaks for itself: a health check
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ProxyHeader:
     """What a proxy has said of a connection before it passed anything on.
 

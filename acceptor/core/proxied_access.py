@@ -2,19 +2,18 @@
 
 from typing import ClassVar, Generic, TypeVar
 
-import attrs
-
 from acceptor.core.access import Policy, PolicyLike, as_policy
 from acceptor.core.asking import PassesOn, enter, explain
 from acceptor.core.interfaces import AccessPolicy, Leave
 from acceptor.core.peers import Peer
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 
 HopT = TypeVar("HopT")
 
 
 # The policy that is asked is `inner` and not `policy`: it judges other peers than the transport's.
-@attrs.frozen(repr=False)
+@frozen
 class OfClient(PassesOn, Policy[ProxiedPeer[Peer]]):
     """Asks a policy about the real client; make it with `of_client`."""
 
@@ -38,7 +37,7 @@ class OfClient(PassesOn, Policy[ProxiedPeer[Peer]]):
         return f"of_client({self.inner!r})"
 
 
-@attrs.frozen(repr=False)
+@frozen
 class OfHop(PassesOn, Policy[ProxiedPeer[HopT]], Generic[HopT]):
     """Asks a policy about the proxy; make it with `of_hop`."""
 

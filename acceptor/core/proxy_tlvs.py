@@ -7,9 +7,8 @@ import enum
 from collections.abc import Iterator
 from typing import Final, Self
 
-import attrs
-
 from acceptor.core.errors import ConfigurationError
+from acceptor.core.values import frozen
 
 _HEAD: Final = 3  # bytes before each value: its type, and its length in two
 _TLS_HEAD: Final = 5  # bytes before the TLVs inside the TLS one: flags, and the result in four
@@ -40,7 +39,7 @@ class _TlsFlag(enum.IntFlag):
     CERTIFICATE_IN_SESSION = 0x04
 
 
-@attrs.frozen
+@frozen
 class Tlv:
     """One fact in a PROXY header, as it came; what `type` means says `TlvType`, or the proxy."""
 
@@ -48,7 +47,7 @@ class Tlv:
     value: bytes
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ProxyTls:
     """What a proxy tells of the client's TLS connection, which ends at that proxy.
 

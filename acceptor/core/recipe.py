@@ -12,6 +12,7 @@ from acceptor.core.events import Observer
 from acceptor.core.interfaces import Concurrency, Transport
 from acceptor.core.limits import Limits
 from acceptor.core.path import Reloadable, Rule, Step
+from acceptor.core.values import frozen
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
@@ -21,7 +22,7 @@ def _has_files(part: Reloadable) -> bool:
     return bool(getattr(part, "is_from_files", True))  # TLS may have been given a context
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Recipe(Generic[RequestT, PeerT]):
     """The parts of a server; it opens nothing, and can be used for many."""
 

@@ -28,6 +28,7 @@ from acceptor.core.events import (
     Started,
     Stopped,
 )
+from acceptor.core.values import define
 
 LOGGER: Final = logging.getLogger("acceptor")
 ACCESS_LOGGER: Final = logging.getLogger("acceptor.access")
@@ -108,7 +109,7 @@ def _in_words(event: Closed) -> tuple[object, ...]:
     return text, event.peer, event.id, event.elapsed, outcome, event.received, event.sent
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Reporter:
     """Hands each event to every observer; one that raises is logged, and never fatal."""
 

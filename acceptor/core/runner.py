@@ -17,6 +17,7 @@ import attrs
 from acceptor.core.deadlines import Deadline, check_timeout
 from acceptor.core.errors import ConfigurationError, LifecycleError
 from acceptor.core.events import DrainReport, StopCause
+from acceptor.core.values import define
 
 # A signal's handler runs between two of these, if the system gave the signal to another thread.
 _SLICE: Final = 0.1  # seconds
@@ -122,7 +123,7 @@ def run(
     return reports
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class _Program:
     """Several servers under one set of signal handlers."""
 

@@ -7,13 +7,14 @@ import attrs
 
 from acceptor.core.accept_loop import Orders
 from acceptor.core.deadlines import Deadline
+from acceptor.core.values import define
 
 _SLICE: Final = 0.05  # seconds
 
 _PROMISED: Final = -1  # taken for a thread that is only just starting
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Seat:
     """Says which thread drives the loop and lets others wait until it has left.
 

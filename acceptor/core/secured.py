@@ -22,6 +22,7 @@ from acceptor.core.asking import parts
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import AccessPolicy
 from acceptor.core.ssl_types import SSLContext, SSLSocket
+from acceptor.core.values import frozen
 
 PeerT_co = TypeVar("PeerT_co", covariant=True)
 
@@ -49,7 +50,7 @@ class TlsOptions(TypedDict, total=False):
     """
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Certificate:
     """A client's certificate, which the server has verified."""
 
@@ -72,7 +73,7 @@ class Certificate:
         return names[-1] if names else None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TlsView:
     """What a handshake has agreed on."""
 
@@ -83,7 +84,7 @@ class TlsView:
     certificate: Certificate | None = None  # None if it was not asked for, or has none
 
 
-@attrs.frozen
+@frozen
 class Secured(Generic[PeerT_co]):
     """A client after its TLS handshake: what policies that stand there judge."""
 
@@ -103,7 +104,7 @@ def tls_view(request: SSLSocket) -> TlsView:
     return view
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Certificates(Policy[Secured[object]]):
     """Allows clients by their certificate; make it with `allow_certificates`."""
 

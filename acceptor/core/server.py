@@ -38,12 +38,13 @@ from acceptor.core.recipe import Recipe
 from acceptor.core.reporting import LOGGER, Reporter
 from acceptor.core.runner import run
 from acceptor.core.seat import Seat
+from acceptor.core.values import define
 
 RequestT_co = TypeVar("RequestT_co", covariant=True, default=object)
 PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Server(Generic[RequestT_co, PeerT_co]):
     """A server put together by `ServerBuilder`; nothing is open until `listen` or a serving call.
 

@@ -4,18 +4,17 @@ import sys
 from collections.abc import Iterable
 from typing import ClassVar
 
-import attrs
-
 from acceptor.core.access import Policy
 from acceptor.core.errors import ConfigurationError, UnsupportedError
 from acceptor.core.peers import UnixPeer
+from acceptor.core.values import frozen
 
 if sys.platform != "win32":
     import grp
     import pwd
 
 
-@attrs.frozen(repr=False)
+@frozen
 class Users(Policy[UnixPeer]):
     """Allows peers that run as one of the users; make it with `allow_users`."""
 
@@ -31,7 +30,7 @@ class Users(Policy[UnixPeer]):
         return f"allow_users({', '.join(map(str, sorted(self.uids)))})"
 
 
-@attrs.frozen(repr=False)
+@frozen
 class Groups(Policy[UnixPeer]):
     """Allows peers of one of the groups; make it with `allow_groups`."""
 

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from acceptor.core.polling import READABLE, Poller, best_poller
+from acceptor.core.values import define
 
 _LOOK_UP: Final = b"\0"
 _END: Final = b"\xff"  # no signal has this number, and `signal.set_wakeup_fd` sends numbers
@@ -36,7 +37,7 @@ def _wake_by_signals(fd: int) -> int | None:
         return None
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Waiter:
     """Waits without polling; `wake` ends a wait from any thread, signal handler or child.
 

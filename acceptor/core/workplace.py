@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import attrs
-
 from acceptor.core.accept_loop import LOOPS
 from acceptor.core.interfaces import Workplace
+from acceptor.core.values import define
 from acceptor.core.waiting import Waiter
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class AcceptThreadWorkplace(Workplace):
     """The accept thread's wait, shared with the dispatcher that hands it children to watch."""
 

@@ -11,6 +11,7 @@ from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import Peer, UnixPeer, inet_peer, unix_path
+from acceptor.core.values import frozen
 from acceptor.transports.credentials import unix_peer
 from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE
 from acceptor.transports.inet import check_limit, naming
@@ -80,7 +81,7 @@ def _taken(given: socket.socket | int) -> Generator[socket.socket, None, None]:
         raise
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdoptedStreamTransport(Transport[socket.socket, Peer]):
     """Serves a stream socket that somebody else has bound.
 
@@ -104,7 +105,7 @@ class AdoptedStreamTransport(Transport[socket.socket, Peer]):
             return StreamListener[Peer](sock, inet_peer(name), tcp_peer)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdoptedDatagramTransport(Transport[Datagram, Peer]):
     """Serves a datagram socket that somebody else has bound, as `AdoptedStreamTransport`."""
 

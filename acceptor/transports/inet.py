@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from acceptor.core.errors import ConfigurationError, ListenError, UnsupportedError
+from acceptor.core.values import frozen
 
 SocketOption: TypeAlias = tuple[int, int, int | bytes]
 
@@ -89,7 +90,7 @@ def check_reuse_port(instance: object, attribute: "attrs.Attribute[Any]", wanted
         raise UnsupportedError("reuse_port is not there on this platform; leave it out")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InetOptions:
     """What is set on the socket before it is bound."""
 

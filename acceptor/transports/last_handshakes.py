@@ -18,6 +18,7 @@ from typing import Final
 import attrs
 
 from acceptor.core.deadlines import Deadline
+from acceptor.core.values import define
 
 # A handshake takes one round trip, and a second more if a packet is lost (RFC 6298, section 2).
 # Not longer: who floods us with first packets never finishes.
@@ -89,7 +90,7 @@ else:
         return set()
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class LastHandshakes:
     """Ends the handshakes with a port that is about to be closed; takes no new ones from now on."""
 

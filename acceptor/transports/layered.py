@@ -21,6 +21,7 @@ from acceptor.core.interfaces import HearsEnd, Listener, Traffic, Transport
 from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.core.path import DeniedError, Rule, Step
 from acceptor.core.secured import Secured
+from acceptor.core.values import define, frozen
 from acceptor.transports.served import ServedSocket
 from acceptor.transports.stream import StreamIncoming, StreamListener
 
@@ -37,7 +38,7 @@ def _during_handshake(timeouts: Timeouts) -> Timeouts:
     return Timeouts(handshake=whole, first_data=None, idle=None, write=None, connection=whole)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class LayeredIncoming(StreamIncoming[Any], HearsEnd):
     """One accepted connection that has steps to take before its handler."""
 
@@ -107,7 +108,7 @@ class LayeredIncoming(StreamIncoming[Any], HearsEnd):
         super().close(patient=patient and not self._is_gone)
 
 
-@attrs.frozen
+@frozen
 class LayeredTransport(Transport[Any, Any]):
     """A stream transport whose connections have steps to take before their handler."""
 

@@ -7,6 +7,7 @@ import attrs
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.path import Layer
 from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.values import frozen
 from acceptor.transports.layered import LayeredIncoming
 from acceptor.transports.proxy_wire import read_header
 
@@ -21,7 +22,7 @@ def _versions(versions: Iterable[int]) -> frozenset[int]:
     return found
 
 
-@attrs.frozen
+@frozen
 class ProxyProtocol(Layer):
     """Reads the header, which must be there: nothing is guessed. Source: proxy-protocol.txt."""
 

@@ -9,6 +9,7 @@ import attrs
 from acceptor.core.endpoint import TcpEndpoint
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, inet_peer
+from acceptor.core.values import frozen
 from acceptor.transports.inet import (
     InetOptions,
     SocketOption,
@@ -31,7 +32,7 @@ def check_backlog(instance: object, attribute: "attrs.Attribute[Any]", backlog: 
     check_size(instance, attribute, backlog)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TcpTransport(Transport[socket.socket, InetPeer]):
     """Listens for TCP connections."""
 

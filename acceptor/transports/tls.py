@@ -12,13 +12,14 @@ import attrs
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.path import Layer
 from acceptor.core.secured import FilePath, TlsOptions
+from acceptor.core.values import define, frozen
 from acceptor.transports.layered import LayeredIncoming
 from acceptor.transports.served import ServedSocket
 from acceptor.transports.tls_held import begin
 from acceptor.transports.tls_socket import secure, tls_context
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TlsFiles:
     """What a context is made of, again and again: certificates are renewed every few weeks."""
 
@@ -71,7 +72,7 @@ def _unusable(what: str, error: Exception) -> ConfigurationError:
     return ConfigurationError(f"cannot use {what}: {reason}")
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class _Contexts:
     """The contexts of today."""
 

@@ -13,6 +13,7 @@ from acceptor.core.datagram import Datagram
 from acceptor.core.endpoint import UdpEndpoint
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import InetPeer, IPv4Peer, IPv6Peer, inet_peer
+from acceptor.core.values import frozen
 from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, Ancillary, DatagramListener
 from acceptor.transports.inet import (
     InetOptions,
@@ -38,7 +39,7 @@ _IN6_PKTINFO: Final = struct.Struct("=16sI")  # destination, interface
 _SPARE: Final = 256  # bytes for what socket options of the user's may add to each datagram
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UdpTransport(Transport[Datagram, InetPeer]):
     """Receives UDP datagrams.
 

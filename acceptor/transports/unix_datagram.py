@@ -11,6 +11,7 @@ from acceptor.core.datagram import Datagram
 from acceptor.core.endpoint import UnixgramEndpoint
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import UnixPeer, unix_path
+from acceptor.core.values import frozen
 from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE, DatagramListener
 from acceptor.transports.inet import SocketOption, check_limit, check_size, naming, options
 from acceptor.transports.unix_path import (
@@ -25,7 +26,7 @@ from acceptor.transports.unix_path import (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UnixDatagramTransport(Transport[Datagram, UnixPeer]):
     """Receives datagrams on a Unix socket; owns its file as `UnixStreamTransport` does."""
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import attrs
 
 from acceptor.core.errors import ConfigurationError, ListenError, UnsupportedError
+from acceptor.core.values import frozen
 
 if sys.platform != "win32":
     import fcntl
@@ -84,7 +85,7 @@ def group_id(group: str | int | None) -> int:
     raise ConfigurationError(f"no group named {group!r} on this system")
 
 
-@attrs.frozen
+@frozen
 class OwnedFile:
     """A socket's file that we created; removed only as long as it is still ours."""
 
@@ -104,7 +105,7 @@ def _identity(path: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-@attrs.frozen
+@frozen
 class UnixName:
     """A name to bind to, and what its file shall look like."""
 

@@ -9,6 +9,7 @@ import attrs
 from acceptor.core.endpoint import UnixEndpoint
 from acceptor.core.interfaces import Listener, Transport
 from acceptor.core.peers import UnixPeer
+from acceptor.core.values import frozen
 from acceptor.transports.credentials import unix_peer
 from acceptor.transports.inet import SocketOption, check_size, naming, options
 from acceptor.transports.stream import StreamListener
@@ -24,7 +25,7 @@ from acceptor.transports.unix_path import (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UnixStreamTransport(Transport[socket.socket, UnixPeer]):
     """Listens for connections on a Unix socket.
 
