@@ -72,6 +72,7 @@ from acceptor.core.events import (
     Stopped,
 )
 from acceptor.core.framing import Framing, FramingError
+from acceptor.core.framings import delimited, fixed, length_prefixed, lines
 from acceptor.core.interfaces import (
     AccessPolicy,
     Concurrency,
@@ -101,7 +102,6 @@ from acceptor.core.runner import run
 from acceptor.core.secured import Certificate, Secured, TlsView, allow_certificates, tls_view
 from acceptor.core.server import Server
 from acceptor.core.unix_access import allow_groups, allow_users
-from acceptor.framings import delimited, fixed, length_prefixed, lines
 from acceptor.handlers.base import BaseHandler
 from acceptor.handlers.datagram import DatagramHandler
 from acceptor.handlers.replying import replying

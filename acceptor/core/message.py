@@ -1,13 +1,15 @@
 """What a message handler is given: one message, and the way back to whoever sent it."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import Generic, Protocol, TypeAlias
 
 from typing_extensions import TypeVar
 
-if TYPE_CHECKING:
-    from acceptor.core.peers import Peer
-    from acceptor.core.secured import TlsView
+from acceptor.core.peers import Peer
+from acceptor.core.proxied import ProxiedPeer
+from acceptor.core.secured import TlsView
+
+AnyPeer: TypeAlias = Peer | ProxiedPeer[Peer]
 
 SessionT_co = TypeVar("SessionT_co", covariant=True, default=object)
 
@@ -26,16 +28,16 @@ class Message(Generic[SessionT_co]):
 
     @property
     @abstractmethod
-    def peer(self) -> "Peer | Any":
+    def peer(self) -> AnyPeer:
         """Who sent it; behind the PROXY protocol the real client."""
 
     @property
-    def hop(self) -> "Peer | None":
+    def hop(self) -> Peer | None:
         """The proxy that has passed it on; None if there is none."""
         return getattr(self.peer, "hop", None)
 
     @property
-    def tls(self) -> "TlsView | None":
+    def tls(self) -> TlsView | None:
         """What its connection's TLS handshake has agreed on; None without TLS."""
         return None
 
@@ -65,17 +67,17 @@ class Connection(Protocol[SessionT_co]):
         ...
 
     @property
-    def peer(self) -> "Peer | Any":
+    def peer(self) -> AnyPeer:
         """Who is on the other side; behind the PROXY protocol the real client."""
         ...
 
     @property
-    def hop(self) -> "Peer | None":
+    def hop(self) -> Peer | None:
         """The proxy between; None if there is none."""
         ...
 
     @property
-    def tls(self) -> "TlsView | None":
+    def tls(self) -> TlsView | None:
         """What its TLS handshake has agreed on; None without TLS."""
         ...
 

@@ -24,6 +24,7 @@ from acceptor.core.events import (
     Started,
 )
 from acceptor.core.framing import Framed, Framing, FramingError
+from acceptor.core.framings import Delimited
 from acceptor.core.interfaces import Dispatcher, Job, Leave
 from acceptor.core.job import Service, live
 from acceptor.core.limits import Refusal, Reply, Reset
@@ -31,7 +32,6 @@ from acceptor.core.path import DeniedError, Rule
 from acceptor.core.polling import READABLE, WRITABLE
 from acceptor.core.secured import Secured
 from acceptor.core.waiting import Waiter
-from acceptor.framings import Delimited
 from acceptor.transports.cutting import cutter_of
 from acceptor.transports.held import DONTWAIT, READ_SIZE, FramedMessage, HeldConnection, message_of
 from acceptor.transports.opening import Opening
