@@ -77,7 +77,7 @@ if sys.platform == "linux":
         def wait(self) -> list[tuple[int, int]]:
             """Wait for connections that have sent something, or can be written to."""
             found = self._poller.poll()
-            self.now = self.service.clock()
+            self.note_time()
             bell = self._bell[0].fileno()
             for piece in found:
                 if piece[0] == bell:

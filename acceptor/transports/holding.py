@@ -119,6 +119,10 @@ class Holding(Dispatcher):
         live = sum(connection.messages for connection in list(self.by_fd.values()))
         return self._ended_messages + live
 
+    def note_time(self) -> None:
+        """Look at the clock, once for all that has come together."""
+        self.now = self.service.clock()
+
     # A connection begins.
 
     def submit(self, job: Job, /) -> None:
