@@ -12,7 +12,11 @@ CHAOS_ARGS ?=
 SOAK_ARGS ?=
 ROLLING_ARGS ?=
 
-.PHONY: run test coverage conformance chaos soak rolling check lint format types bench clean
+BENCH_VENV ?= .venv-bench
+BENCH_ARGS ?=
+
+.PHONY: run test coverage conformance chaos soak rolling check lint format types bench bench-long \
+	bench-tools clean
 
 run: $(VENV)/run
 	@exec $(BIN)/python -m acceptor $(ARGS)
@@ -59,12 +63,23 @@ types: $(VENV)/dev
 	$(BIN)/mypy --platform darwin acceptor examples
 	$(BIN)/pyright
 
-bench: $(VENV)/dev
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.tls
+# Side by side with the peers, in under five minutes; bench-long is for the record, and takes most of
+# an hour on a machine that does nothing else. Both write benchmarks/results.md and results.svg,
+# unless BENCH_ARGS leaves something out: BENCH_ARGS='--only lines-64 --contestants threaded,c'.
+bench: $(BENCH_VENV)/ready bench-tools
+	@$(BENCH_VENV)/bin/python -m benchmarks $(BENCH_ARGS)
+
+bench-long: $(BENCH_VENV)/ready bench-tools
+	@$(BENCH_VENV)/bin/python -m benchmarks --long $(BENCH_ARGS)
+
+bench-tools:
+	@command -v gcc >/dev/null && command -v wrk >/dev/null && echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends gcc libc6-dev wrk >/dev/null; } || \
+		{ echo 'gcc and wrk are needed: apt-get install gcc libc6-dev wrk' >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # What is needed to serve, and what is needed to work on it. Made again when the packages change.
 $(VENV)/run: pyproject.toml
@@ -75,4 +90,11 @@ $(VENV)/run: pyproject.toml
 
 $(VENV)/dev: $(VENV)/run requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+$(BENCH_VENV)/ready: pyproject.toml benchmarks/requirements.txt
+	@$(if $(PYTHON),,$(error Python 3.11 or later is needed, and none was found; set PYTHON=...))
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+		--requirement benchmarks/requirements.txt
 	@touch $@

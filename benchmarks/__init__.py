@@ -1,1 +1,1 @@
-"""Side by side with the standard library's servers: `make bench`."""
+"""Side by side with the peers: `make bench`."""
