@@ -1,6 +1,5 @@
 """Holds connections, waits for all of them at once, and has their messages served."""
 
-import contextlib
 import math
 import socket
 import threading
@@ -132,8 +131,11 @@ class Holding(Dispatcher):
         self.by_fd[connection.fd] = connection
         if self.way.steps:
             self._begin_opening(connection)
-        else:
+        elif self.way.framed.session is not None or self.service.report.wants_every_request:
             self.open(connection)
+        else:  # as `open`, without what is not asked for
+            self.timers.watch_new(connection)
+            self.admit(connection)
 
     def _begin_opening(self, connection: HeldConnection) -> None:
         connection.is_halted = True
@@ -147,14 +149,14 @@ class Holding(Dispatcher):
         """Wait for the messages of a connection that has nothing to negotiate any more."""
         service = self.service
         connection.is_halted = connection.ending is not None
-        connection.active = service.clock()
+        connection.active = service.clock() if self.way.steps else connection.since
         if service.report.wants_every_request:
             service.report(Started(id=connection.id, peer=connection.peer))
         new_session = self.way.framed.session
         if new_session is not None and not self._open_session(connection, new_session):
             self.end(connection, Outcome.FAILED)
             return
-        self.timers.watch(connection)
+        self.timers.watch_new(connection)
         self.admit(connection)
 
     def close_unopened(self, connection: HeldConnection, outcome: Outcome) -> None:
@@ -228,7 +230,11 @@ class Holding(Dispatcher):
             self.end(connection, Outcome.CLIENT_LEFT)
             return
         if not data:
-            self._on_end_of_input(connection)
+            if connection.pending is None:  # nearly always
+                connection.has_ended_input = True
+                self.end(connection, Outcome.FINISHED)
+            else:
+                self._on_end_of_input(connection)
             return
         connection.active = self.now
         count = len(data)
@@ -360,7 +366,10 @@ class Holding(Dispatcher):
         if connection.pending is not None:
             text = f"{len(connection.pending)} bytes of it had come"
             self._tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
-        self.finish(connection, Outcome.FINISHED)
+        if connection.out is None:
+            self.end(connection, connection.ending or Outcome.FINISHED)
+        else:
+            self.finish(connection, Outcome.FINISHED)
 
     # What goes wrong.
 
@@ -473,10 +482,12 @@ class Holding(Dispatcher):
             connection.is_over = connection.is_halted = True
             connection.out = connection.mail = None
             self.by_fd.pop(connection.fd, None)
-            self.forget(connection)
-            with contextlib.suppress(OSError):
-                connection.sock.close()
             self._ended_messages += connection.messages
+            try:
+                self.forget(connection)
+                connection.sock.close()
+            except OSError:  # the handler has closed it
+                pass
         connection.state = _CLOSING
         connection.queue = connection.pending = None
         try:
@@ -501,6 +512,8 @@ class Holding(Dispatcher):
         self.waiter.poller.register(connection.fd, connection.interest)
         if connection.is_halted:
             self.settle(connection)
+        else:
+            self.on_event(connection, self._driver)  # most have sent something by now
 
     def rearm(self, connection: HeldConnection, mask: int) -> None:
         """Wait for something else from now on."""
@@ -509,8 +522,10 @@ class Holding(Dispatcher):
 
     def forget(self, connection: HeldConnection) -> None:
         """Wait for it no more; before it is closed."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        try:
             self.waiter.poller.unregister(connection.fd)
+        except (OSError, ValueError, KeyError):  # it never was
+            pass
 
     def wait_for_room(self, connection: HeldConnection, /) -> bool:
         """Refuse: to wait for one client would hold up all others."""
