@@ -3,6 +3,7 @@
 from socket import SOCK_STREAM, SocketKind
 from socket import socket as Socket  # noqa: N812 - the method `socket` takes the name
 from typing import (
+    TYPE_CHECKING,
     Any,
     Literal,
     TypeAlias,
@@ -25,9 +26,9 @@ from acceptor.core.endpoint import (
 )
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import Transport
+from acceptor.core.lazily import LazyModule
 from acceptor.core.peers import InetPeer, Peer, UnixPeer
 from acceptor.core.values import frozen
-from acceptor.from_classic import ClassicDatagrams, ClassicStreams, read_choices
 from acceptor.options import (
     TcpOptions,
     UdpOptions,
@@ -35,15 +36,20 @@ from acceptor.options import (
     UnixStreamOptions,
 )
 from acceptor.stages import NeedsHandler, Ready, StreamNeedsHandler, require
-from acceptor.transports.adopted import (
-    AdoptedDatagramTransport,
-    AdoptedStreamTransport,
-    socket_kind,
-)
 from acceptor.transports.tcp import TcpTransport
-from acceptor.transports.udp import UdpTransport
-from acceptor.transports.unix_datagram import UnixDatagramTransport
-from acceptor.transports.unix_stream import UnixStreamTransport
+
+if TYPE_CHECKING:
+    from acceptor import from_classic as _classic
+    from acceptor.transports import adopted as _adopted
+    from acceptor.transports import udp as _udp
+    from acceptor.transports import unix_datagram as _unix_datagram
+    from acceptor.transports import unix_stream as _unix_stream
+else:  # each is loaded by the step that opens with it
+    _classic = LazyModule("acceptor.from_classic")
+    _adopted = LazyModule("acceptor.transports.adopted")
+    _udp = LazyModule("acceptor.transports.udp")
+    _unix_datagram = LazyModule("acceptor.transports.unix_datagram")
+    _unix_stream = LazyModule("acceptor.transports.unix_stream")
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
@@ -83,7 +89,7 @@ class ServerBuilder:
     ) -> NeedsHandler[Datagram, InetPeer]:
         """Receive UDP datagrams at `(host, port)`, as `tcp`. Options: see `UdpTransport`."""
         endpoint = UdpEndpoint(*host_and_port(address))
-        return NeedsHandler(UdpTransport(endpoint=endpoint, **options))
+        return NeedsHandler(_udp.UdpTransport(endpoint=endpoint, **options))
 
     def unix_stream(
         self, path: UnixAddress, **options: Unpack[UnixStreamOptions]
@@ -97,7 +103,7 @@ class ServerBuilder:
             ConfigurationError, UnsupportedError: The path is too long, or an option cannot work.
         """
         endpoint = UnixEndpoint(unix_path(path))
-        return StreamNeedsHandler(UnixStreamTransport(endpoint=endpoint, **options))
+        return StreamNeedsHandler(_unix_stream.UnixStreamTransport(endpoint=endpoint, **options))
 
     def unix_datagram(
         self, path: UnixAddress, **options: Unpack[UnixDatagramOptions]
@@ -107,7 +113,7 @@ class ServerBuilder:
         Options: see `UnixDatagramTransport`.
         """
         endpoint = UnixgramEndpoint(unix_path(path))
-        return NeedsHandler(UnixDatagramTransport(endpoint=endpoint, **options))
+        return NeedsHandler(_unix_datagram.UnixDatagramTransport(endpoint=endpoint, **options))
 
     @overload
     def listen_on(self, endpoint: TcpEndpoint) -> StreamNeedsHandler[InetPeer]: ...
@@ -132,11 +138,11 @@ class ServerBuilder:
             case TcpEndpoint() as found:
                 return StreamNeedsHandler(TcpTransport(endpoint=found))
             case UdpEndpoint() as found:
-                return NeedsHandler(UdpTransport(endpoint=found))
+                return NeedsHandler(_udp.UdpTransport(endpoint=found))
             case UnixEndpoint() as found:
-                return StreamNeedsHandler(UnixStreamTransport(endpoint=found))
+                return StreamNeedsHandler(_unix_stream.UnixStreamTransport(endpoint=found))
             case UnixgramEndpoint() as found:
-                return NeedsHandler(UnixDatagramTransport(endpoint=found))
+                return NeedsHandler(_unix_datagram.UnixDatagramTransport(endpoint=found))
         raise ConfigurationError(f"expected an endpoint or its text, got {endpoint!r}")
 
     @overload
@@ -163,29 +169,29 @@ class ServerBuilder:
         Raises:
             ConfigurationError: It is closed, not bound, or of another kind.
         """
-        kind = socket_kind(source)
+        kind = _adopted.socket_kind(source)
         if type is not None and type != kind:
             raise ConfigurationError(f"expected a {type.name} socket, got a {kind.name} one")
         if kind == SOCK_STREAM:
-            return StreamNeedsHandler(AdoptedStreamTransport(source=source))
-        return NeedsHandler(AdoptedDatagramTransport(source=source))
+            return StreamNeedsHandler(_adopted.AdoptedStreamTransport(source=source))
+        return NeedsHandler(_adopted.AdoptedDatagramTransport(source=source))
 
     @overload
     @staticmethod
     def from_classic(
-        source: type[ClassicStreams], address: InetAddress | UnixAddress
+        source: "type[_classic.ClassicStreams]", address: InetAddress | UnixAddress
     ) -> StreamNeedsHandler[Peer]: ...
     @overload
     @staticmethod
     def from_classic(
-        source: type[ClassicDatagrams], address: InetAddress | UnixAddress
+        source: "type[_classic.ClassicDatagrams]", address: InetAddress | UnixAddress
     ) -> NeedsHandler[Datagram, Peer]: ...
     @overload
     @staticmethod
-    def from_classic(source: ClassicStreams) -> Ready[Socket, Peer]: ...
+    def from_classic(source: "_classic.ClassicStreams") -> Ready[Socket, Peer]: ...
     @overload
     @staticmethod
-    def from_classic(source: ClassicDatagrams) -> Ready[Datagram, Peer]: ...
+    def from_classic(source: "_classic.ClassicDatagrams") -> Ready[Datagram, Peer]: ...
 
     @staticmethod
     def from_classic(
@@ -207,7 +213,7 @@ class ServerBuilder:
             ConfigurationError: It overrides what cannot be carried over; the text names each, and
                 what stands in its place.
         """
-        choices = read_choices(source, address)
+        choices = _classic.read_choices(source, address)
         opened = getattr(ServerBuilder(), choices.opening)(choices.where, **choices.options)
         stage: NeedsHandler[Any, Any] = getattr(opened, choices.strategy)(*choices.bound)
         if choices.policy is not None:
@@ -217,9 +223,13 @@ class ServerBuilder:
     @overload
     def transport(self, new_transport: TcpTransport) -> StreamNeedsHandler[InetPeer]: ...
     @overload
-    def transport(self, new_transport: UnixStreamTransport) -> StreamNeedsHandler[UnixPeer]: ...
+    def transport(
+        self, new_transport: "_unix_stream.UnixStreamTransport"
+    ) -> StreamNeedsHandler[UnixPeer]: ...
     @overload
-    def transport(self, new_transport: AdoptedStreamTransport) -> StreamNeedsHandler[Peer]: ...
+    def transport(
+        self, new_transport: "_adopted.AdoptedStreamTransport"
+    ) -> StreamNeedsHandler[Peer]: ...
     @overload
     def transport(
         self, new_transport: Transport[RequestT, PeerT]
@@ -234,7 +244,11 @@ class ServerBuilder:
             ConfigurationError: It does not have it.
         """
         require(new_transport, "a transport", "listen")
-        ours = (TcpTransport, UnixStreamTransport, AdoptedStreamTransport)
+        ours = (
+            TcpTransport,
+            _unix_stream.UnixStreamTransport,
+            _adopted.AdoptedStreamTransport,
+        )
         if isinstance(new_transport, ours):
             return StreamNeedsHandler[PeerT](cast("Transport[Socket, PeerT]", new_transport))
         return NeedsHandler(new_transport)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NoReturn, cast
 
 from acceptor.builder import ServerBuilder
-from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
+from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
 from acceptor.core.access import Policy, allow_networks, deny_networks
 from acceptor.core.deadlines import Timeouts

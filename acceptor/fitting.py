@@ -6,10 +6,9 @@ import sys
 import typing
 from typing import Any
 
-from acceptor.core.access import is_coroutine_function
+from acceptor.core.callables import is_coroutine_function
 from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError, HandlerMismatchError
-from acceptor.handlers.datagram import DatagramHandler
 from acceptor.handlers.stream import StreamHandler
 
 
@@ -61,8 +60,10 @@ def _check_signature(handler: Any) -> None:
 
 def _check_class(handler: type, request_type: type) -> None:
     stream: tuple[type, ...] = (StreamHandler,)
-    datagram: tuple[type, ...] = (DatagramHandler,)
-    # Whoever has a classic handler class has imported its module; we never do.
+    # Whoever has such a handler class has imported all of its module; a plain server does not.
+    ours = getattr(sys.modules.get("acceptor.handlers.datagram"), "DatagramHandler", None)
+    datagram: tuple[type, ...] = () if ours is None else (ours,)
+    # The same with classic handler classes, whose modules we never import.
     for classic in filter(None, map(sys.modules.get, ("socketserver", "acceptor.classic"))):
         stream += (classic.StreamRequestHandler,)
         datagram += (classic.DatagramRequestHandler,)

@@ -2,44 +2,49 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from importlib import import_module
 from socket import socket as Socket  # noqa: N812 - as in the builder
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
 
 import attrs
 from typing_extensions import Unpack
 
-from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN, Forked
-from acceptor.concurrency.pool import DEFAULT_THREADS, Pooled
+from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN, DEFAULT_THREADS
 from acceptor.concurrency.sync import Sync
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS, Threaded
-from acceptor.core.access import PolicyLike, allow_networks, as_policy
 from acceptor.core.asking import parts, remembers
 from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.errors import ConfigurationError, UnsupportedError
 from acceptor.core.events import Observer
-from acceptor.core.framing import Framed, Framing
 from acceptor.core.interfaces import AccessPolicy, Concurrency, Transport
+from acceptor.core.lazily import LazyModule
 from acceptor.core.limits import Close, Limits, Refusal, Reply, Reset
 from acceptor.core.message import Message
-from acceptor.core.networks import Network
 from acceptor.core.path import Rule, Step
-from acceptor.core.proxied import ProxiedPeer
 from acceptor.core.recipe import Recipe
-from acceptor.core.secured import Certificates, FilePath, Secured, TlsOptions, judges_secured
 from acceptor.core.server import Server
 from acceptor.core.ssl_types import SSLContext, SSLSocket
 from acceptor.core.values import frozen
 from acceptor.fitting import check_handler, check_policy
 from acceptor.options import FramedOptions, LimitOptions, TimeoutOptions
-from acceptor.transports.layered import LayeredTransport
-from acceptor.transports.proxy_protocol import ProxyProtocol
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
 
 if TYPE_CHECKING:
     from socketserver import BaseServer as ClassicServer
+
+    from acceptor.concurrency import fork as _fork
+    from acceptor.concurrency import pool as _pool
+    from acceptor.core import access as _access
+    from acceptor.core import framing as _framing
+    from acceptor.core import networks as _networks
+    from acceptor.core import proxied as _proxied
+    from acceptor.core import secured as _secured
+    from acceptor.transports import framed as _framed
+    from acceptor.transports import holding as _holding
+    from acceptor.transports import layered as _layered
+    from acceptor.transports import proxy_protocol as _proxy_protocol
+    from acceptor.transports import tls as _tls
 
     class ThisServer(Server[RequestT, PeerT], ClassicServer):  # type: ignore[misc]
         """This server, which is a classic one only for the checkers.
@@ -51,6 +56,20 @@ if TYPE_CHECKING:
 
 else:
     ThisServer = Server
+
+    # Each is loaded by the step that uses it.
+    _fork = LazyModule("acceptor.concurrency.fork")
+    _pool = LazyModule("acceptor.concurrency.pool")
+    _access = LazyModule("acceptor.core.access")
+    _framing = LazyModule("acceptor.core.framing")
+    _networks = LazyModule("acceptor.core.networks")
+    _proxied = LazyModule("acceptor.core.proxied")
+    _secured = LazyModule("acceptor.core.secured")
+    _framed = LazyModule("acceptor.transports.framed")
+    _holding = LazyModule("acceptor.transports.holding")
+    _layered = LazyModule("acceptor.transports.layered")
+    _proxy_protocol = LazyModule("acceptor.transports.proxy_protocol")
+    _tls = LazyModule("acceptor.transports.tls")  # without `ssl`, its use raises ImportError
 
 Handler: TypeAlias = Callable[[RequestT, PeerT, ThisServer[RequestT, PeerT]], object]
 
@@ -87,7 +106,7 @@ class Steps(Generic[RequestT, PeerT]):
         Raises:
             ConfigurationError: `threads` is no whole number above zero, or `queue` is below it.
         """
-        return self.concurrency(Pooled(threads, queue))
+        return self.concurrency(_pool.Pooled(threads, queue))
 
     def forked(self, max_children: int = DEFAULT_MAX_CHILDREN) -> Self:
         """Serve each request in a child, at most so many at a time; others wait in the backlog.
@@ -96,7 +115,7 @@ class Steps(Generic[RequestT, PeerT]):
             ConfigurationError: `max_children` is no whole number above zero.
             UnsupportedError: The platform has no fork.
         """
-        return self.concurrency(Forked(max_children))
+        return self.concurrency(_fork.Forked(max_children))
 
     def concurrency(self, new_concurrency: Concurrency) -> Self:
         """Run requests with any object that has the `Concurrency` protocol.
@@ -120,9 +139,8 @@ class Steps(Generic[RequestT, PeerT]):
         return attrs.evolve(self, path=(*self._path, Rule(policy, how, judges_tls)))
 
     def _peer_types(self) -> tuple[type, ...] | None:
-        if any(isinstance(step, ProxyProtocol) for step in self._path):
-            return (ProxiedPeer,)
-        return getattr(self._transport, "peer_types", None)
+        told = (getattr(part, "peer_types", None) for part in (*self._path[::-1], self._transport))
+        return next((types for types in told if types), None)
 
     def limits(self, new_limits: Limits | None = None, /, **changes: Unpack[LimitOptions]) -> Self:
         """Bound how many requests may be in work, and say what becomes of the others.
@@ -171,16 +189,22 @@ class Steps(Generic[RequestT, PeerT]):
         return attrs.evolve(self, observers=(*self._observers, observer))
 
     def _check_handler(self, handler: object) -> None:
-        is_framed = any(isinstance(step, Framed) for step in self._path)
+        is_framed = any(isinstance(step, _framing.Framed) for step in self._path)
         own = getattr(self._transport, "request_type", None)
         check_handler(handler, Message if is_framed else own)
 
 
-@frozen
+# The stages below are values like `Steps`; one that adds no field needs nothing from attrs.
+
+
 class PeerSteps(Steps[RequestT, PeerT]):
     """The steps where a client is known by its peer alone."""
 
-    def access(self, policy: PolicyLike[PeerT], *, refusal: Refusal | None = None) -> Self:
+    __slots__ = ()
+
+    def access(
+        self, policy: "_access.PolicyLike[PeerT]", *, refusal: Refusal | None = None
+    ) -> Self:
         """Let in only whom the policy allows, and every other policy of this server.
 
         Takes an `AccessPolicy` or a function from the peer to a truth value. It is asked where it
@@ -191,12 +215,13 @@ class PeerSteps(Steps[RequestT, PeerT]):
         Raises:
             ConfigurationError: It is no policy, or judges peers that this server never has.
         """
-        return self._ruled(as_policy(policy), refusal, judges_tls=False)
+        return self._ruled(_access.as_policy(policy), refusal, judges_tls=False)
 
 
-@frozen
 class TakesHandler(Steps[RequestT, PeerT]):
     """The step that says who serves requests."""
+
+    __slots__ = ()
 
     def handler(self, new_handler: "Handler[RequestT, PeerT]") -> "Ready[RequestT, PeerT]":
         """Serve requests with any callable that takes `(request, client_address, server)`.
@@ -220,9 +245,10 @@ class TakesHandler(Steps[RequestT, PeerT]):
         )
 
 
-@frozen
 class NeedsHandler(TakesHandler[RequestT, PeerT], PeerSteps[RequestT, PeerT]):
     """There is a transport; `handler` is still missing before `build`."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -245,15 +271,15 @@ class Ready(PeerSteps[RequestT, PeerT]):
         """
         rules, steps = self._split_path()
         transport: Any = self._transport
-        framed = next((step for step in steps if isinstance(step, Framed)), None)
+        framed = next((step for step in steps if isinstance(step, _framing.Framed)), None)
         if framed is not None:
             place = steps.index(framed)
-            module = import_module("acceptor.transports.framed")
-            way = module.Way(framed=framed, steps=steps[:place], rules=steps[place + 1 :])
-            transport = module.FramedTransport(transport, way)
+            rules_of_messages = cast("tuple[Rule[Any], ...]", steps[place + 1 :])
+            way = _holding.Way(framed=framed, steps=steps[:place], rules=rules_of_messages)
+            transport = _framed.FramedTransport(transport, way)
         elif steps:
             self._check_memory(steps)
-            transport = LayeredTransport(transport, steps)
+            transport = _layered.LayeredTransport(transport, steps)
         return Server(
             Recipe(
                 transport=transport,
@@ -277,7 +303,7 @@ class Ready(PeerSteps[RequestT, PeerT]):
         return tuple(rules), ()
 
     def _check_memory(self, steps: tuple[Step, ...]) -> None:
-        if not isinstance(self._concurrency, Forked):
+        if not isinstance(self._concurrency, _fork.Forked):
             return
         for step in steps:
             if isinstance(step, Rule) and _has_memory(step.policy):
@@ -294,18 +320,19 @@ def _has_memory(policy: AccessPolicy[Any]) -> bool:
 SessionT = TypeVar("SessionT")
 
 
-@frozen
 class CanBeFramed(Steps[RequestT, PeerT]):
     """The step that cuts a stream into messages."""
 
+    __slots__ = ()
+
     @overload
     def framed(
-        self, framing: Framing, *, session: None = None, **options: Unpack[FramedOptions]
+        self, framing: "_framing.Framing", *, session: None = None, **options: Unpack[FramedOptions]
     ) -> NeedsHandler[Message[None], PeerT]: ...
     @overload
     def framed(
         self,
-        framing: Framing,
+        framing: "_framing.Framing",
         *,
         session: Callable[[], SessionT],
         **options: Unpack[FramedOptions],
@@ -313,7 +340,7 @@ class CanBeFramed(Steps[RequestT, PeerT]):
 
     def framed(
         self,
-        framing: Framing,
+        framing: "_framing.Framing",
         *,
         session: Callable[[], Any] | None = None,
         **options: Unpack[FramedOptions],
@@ -334,7 +361,7 @@ class CanBeFramed(Steps[RequestT, PeerT]):
             ConfigurationError: It is no framing, or an option cannot work.
         """
         require(framing, "a framing", "cut", "wrap")
-        return NeedsHandler(*_fields(self, Framed(framing, session, **_known(options))))
+        return NeedsHandler(*_fields(self, _framing.Framed(framing, session, **_known(options))))
 
 
 def _known(options: FramedOptions) -> dict[str, Any]:
@@ -346,20 +373,24 @@ def _known(options: FramedOptions) -> dict[str, Any]:
     return dict(options)
 
 
-@frozen
 class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT], CanBeFramed[SSLSocket, PeerT]):
     """There is a transport with TLS; `handler` is still missing before `build`."""
 
+    __slots__ = ()
+
     @overload
     def access(
-        self, policy: PolicyLike[Secured[PeerT]], *, refusal: Refusal | None = None
+        self,
+        policy: "_access.PolicyLike[_secured.Secured[PeerT]]",
+        *,
+        refusal: Refusal | None = None,
     ) -> Self: ...
     @overload
     def access(self, policy: AccessPolicy[PeerT], *, refusal: Refusal | None = None) -> Self: ...
 
     def access(
         self,
-        policy: PolicyLike[Secured[PeerT]] | AccessPolicy[PeerT],
+        policy: "_access.PolicyLike[_secured.Secured[PeerT]] | AccessPolicy[PeerT]",
         *,
         refusal: Refusal | None = None,
     ) -> Self:
@@ -368,8 +399,8 @@ class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT], CanBeFramed[SSLSocket,
         As before it, but a function is given `Secured`: the peer, and what TLS tells. So is a
         policy object, if its `peer_types` or the annotation of its `allows` says so.
         """
-        asked = as_policy(cast("PolicyLike[Any]", policy))
-        judges_tls = judges_secured(asked)
+        asked = _access.as_policy(cast("_access.PolicyLike[Any]", policy))
+        judges_tls = _secured.judges_secured(asked)
         if judges_tls and not self._asks_for_certificates() and _wants_certificates(asked):
             raise ConfigurationError(
                 f"{asked!r} judges certificates, but .tls asks for none; give it client_ca=..., "
@@ -382,31 +413,36 @@ class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT], CanBeFramed[SSLSocket,
 
 
 def _wants_certificates(policy: AccessPolicy[Any]) -> bool:
-    return any(isinstance(part, Certificates) for part in parts(policy))
+    return any(isinstance(part, _secured.Certificates) for part in parts(policy))
 
 
-@frozen
 class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT], CanBeFramed[Socket, PeerT]):
     """There is a stream transport; `handler` is still missing before `build`.
 
     What a client sends first may still be a TLS handshake.
     """
 
+    __slots__ = ()
+
     @overload
     def tls(
-        self, source: SSLContext, /, **options: Unpack[TlsOptions]
+        self, source: SSLContext, /, **options: "Unpack[_secured.TlsOptions]"
     ) -> SecuredNeedsHandler[PeerT]: ...
     @overload
     def tls(
-        self, source: FilePath, keyfile: FilePath | None = None, /, **options: Unpack[TlsOptions]
+        self,
+        source: "_secured.FilePath",
+        keyfile: "_secured.FilePath | None" = None,
+        /,
+        **options: "Unpack[_secured.TlsOptions]",
     ) -> SecuredNeedsHandler[PeerT]: ...
 
     def tls(
         self,
-        source: SSLContext | FilePath,
-        keyfile: FilePath | None = None,
+        source: "SSLContext | _secured.FilePath",
+        keyfile: "_secured.FilePath | None" = None,
         /,
-        **options: Unpack[TlsOptions],
+        **options: "Unpack[_secured.TlsOptions]",
     ) -> SecuredNeedsHandler[PeerT]:
         """Speak TLS from here on: with a server's context, or a certificate and its key.
 
@@ -421,23 +457,24 @@ class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT], CanBeFramed[Socket, PeerT
             UnsupportedError: This Python has no `ssl`.
         """
         try:
-            tls: Any = import_module("acceptor.transports.tls")
+            tls_step = _tls.tls_step
         except ImportError as error:
             raise UnsupportedError(f"this Python has no ssl: {error}") from error
-        step = tls.tls_step(source, keyfile, options)
+        step = tls_step(source, keyfile, options)
         return SecuredNeedsHandler(*_fields(self, step))
 
 
-@frozen
 class StreamNeedsHandler(ProxiedNeedsHandler[PeerT]):
     """There is a stream transport; `handler` is still missing before `build`."""
+
+    __slots__ = ()
 
     def proxy_protocol(
         self,
         *,
-        trusted: PolicyLike[PeerT] | Collection[str | Network],
+        trusted: "_access.PolicyLike[PeerT] | Collection[str | _networks.Network]",
         versions: Iterable[int] = (1, 2),
-    ) -> ProxiedNeedsHandler[ProxiedPeer[PeerT]]:
+    ) -> "ProxiedNeedsHandler[_proxied.ProxiedPeer[PeerT]]":
         """Expect a PROXY header first, which tells who the real client is.
 
         `trusted` says which hops may tell that: networks, or a policy (such as `allow_users` for a
@@ -450,7 +487,7 @@ class StreamNeedsHandler(ProxiedNeedsHandler[PeerT]):
         """
         policy = _trusted(trusted)
         check_policy(policy, self._peer_types())
-        fields = _fields(self, Rule(policy), ProxyProtocol(versions))
+        fields = _fields(self, Rule(policy), _proxy_protocol.ProxyProtocol(versions))
         return ProxiedNeedsHandler(*fields)
 
 
@@ -465,11 +502,11 @@ def _trusted(given: Any) -> AccessPolicy[Any]:
     networks: tuple[Any, ...] = (given,)
     if not isinstance(given, str):
         if hasattr(given, "allows") or not isinstance(given, Collection):
-            return as_policy(given)
+            return _access.as_policy(given)
         networks = tuple(given)
     if not networks:
         raise ConfigurationError("no hop is trusted, so nobody could come in: name its network")
-    return allow_networks(*networks)
+    return _access.allow_networks(*networks)
 
 
 ValueT = TypeVar("ValueT", bound=Limits | Timeouts)

@@ -2,9 +2,6 @@
 
 import ast
 import graphlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,21 +33,8 @@ MAY_IMPORT = {
     "__init__": PARTS | {"builder", "stages"},
 }
 
-# What a program that only serves has no use for.
-NOT_IMPORTED = {
-    "acceptor.classic",
-    "acceptor.cli",
-    "acceptor.testing",
-    "argparse",
-    "asyncio",
-    "ctypes",
-    "http",
-    "logging.config",
-    "multiprocessing",
-    "pytest",
-    "socketserver",
-    "ssl",
-}
+# Who may import what is named at run time: the one mechanism, and the command, for its user.
+IMPORTERS = {"acceptor.core.lazily", "acceptor.cli"}
 
 
 @attrs.frozen
@@ -75,6 +59,25 @@ class Module:
                 if _is_ours(node.module or ""):
                     yield from {_module_of(f"{node.module}.{alias.name}") for alias in node.names}
 
+    def loads(self) -> Iterator[tuple[str, str]]:
+        """Yield what it loads when it is first used: its name here, and the module's."""
+        for node in ast.walk(self.tree):
+            match node:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
+                ) if getattr(call.func, "id", "") == "LazyModule":
+                    yield name, ast.literal_eval(call.args[0])
+
+    def aliases(self) -> Iterator[tuple[str, str]]:
+        """Yield the modules that it imports: the name here, and the module's."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                before = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                yield from (
+                    (alias.asname or alias.name, before + alias.name) for alias in node.names
+                )
+
 
 def _is_ours(name: str) -> bool:
     return name == "acceptor" or name.startswith("acceptor.")
@@ -89,9 +92,14 @@ def _module_of(name: str) -> str:
 
 def _modules() -> list[Module]:
     found: list[Module] = []
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py*")):
+        if path.suffix not in (".py", ".pyi"):
+            continue
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         name = ".".join(parts)
+        if path.suffix == ".pyi":  # its own imports are what `__init__.py` does lazily
+            found[-1].tree.body += ast.parse(path.read_text(encoding="utf-8"), str(path)).body
+            continue
         if parts[-1] == "__init__" and len(parts) > 2:
             name = ".".join(parts[:-1])
         found.append(Module(name, ast.parse(path.read_text(encoding="utf-8"), str(path))))
@@ -146,25 +154,28 @@ def test_every_layer_of_the_picture_is_there() -> None:
     assert sum(len(list(module.imports())) for module in MODULES) > len(MODULES)
 
 
-def test_importing_the_package_imports_little_else() -> None:
-    program = (
-        "import sys; before = set(sys.modules); import acceptor; "
-        "print(*sorted(set(sys.modules) - before))"
-    )
-    # Coverage's measuring of subprocesses would import some of them first.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+@every_module
+def test_module_is_loaded_late_by_one_mechanism_only(module: Module) -> None:
+    named = {node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)}
+    called = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
 
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = {"import_module", "__import__"} & (named | called)
 
-    imported = set(result.stdout.split())
-    assert "acceptor.builder" in imported
-    assert imported & NOT_IMPORTED == set()
+    assert not found or module.name in IMPORTERS
+
+
+@every_module
+def test_checkers_are_told_the_same_module_that_is_loaded_late(module: Module) -> None:
+    # What stands for its module as Any tells them nothing: `ssl` is not on every Python.
+    untold = {("_tls_socket", "acceptor.transports.tls_socket")}
+
+    assert set(module.loads()) - untold <= set(module.aliases())
+
+
+def test_some_module_is_loaded_late() -> None:
+    late = {name for module in MODULES for _, name in module.loads()}
+
+    assert late >= {"acceptor.transports.udp", "acceptor.transports.tls", "acceptor.core.access"}
 
 
 def test_every_public_name_is_there_once() -> None:

@@ -1,8 +1,16 @@
-"""The checks that bounded strategies make of their bounds."""
+"""The bounds of strategies: defaults of those that may never be loaded, and checks."""
+
+from typing import Final
 
 import attrs
 
 from acceptor.core.errors import ConfigurationError
+
+DEFAULT_MAX_CHILDREN: Final = 40
+
+# So many wait for slow clients or a database at a time in most programs; one costs the part of its
+# stack that it has used. gunicorn's default is 1, waitress has 4, cheroot and Tomcat begin with 10.
+DEFAULT_THREADS: Final = 16
 
 
 def check_bound(instance: object, attribute: "attrs.Attribute[int]", bound: object) -> None:

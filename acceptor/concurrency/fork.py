@@ -2,19 +2,16 @@
 
 import os
 import sys
-from typing import Final
 
 import attrs
 
-from acceptor.concurrency.bounds import check_bound
+from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN, check_bound
 from acceptor.core.errors import UnsupportedError
 from acceptor.core.interfaces import Concurrency, Dispatcher, Workplace
 from acceptor.core.values import frozen
 
 if sys.platform != "win32":
     from acceptor.concurrency.children import ForkDispatcher
-
-DEFAULT_MAX_CHILDREN: Final = 40
 
 
 @frozen

@@ -1,21 +1,16 @@
 """A fixed number of threads, which take clients by themselves where they may."""
 
 import sys
-from typing import Final
 
 import attrs
 
-from acceptor.concurrency.bounds import check_bound, check_length
+from acceptor.concurrency.bounds import DEFAULT_THREADS, check_bound, check_length
 from acceptor.concurrency.crew import Crew
 from acceptor.concurrency.relay import RelayCrew
 from acceptor.core.interfaces import Concurrency, Dispatcher, Relay, RelayWork, Workplace
 
 if sys.platform == "linux":
     from acceptor.concurrency.port_crew import PortCrew
-
-# So many wait for slow clients or a database at a time in most programs; one costs the part of its
-# stack that it has used. gunicorn's default is 1, waitress has 4, cheroot and Tomcat begin with 10.
-DEFAULT_THREADS: Final = 16
 
 
 @attrs.frozen

@@ -3,14 +3,19 @@
 import errno
 import threading
 from collections.abc import Collection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from acceptor.concurrency.bounds import check_bound
-from acceptor.concurrency.relay import RelayCrew
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Concurrency, Dispatcher, Job, Relay, RelayWork, Workplace
+from acceptor.core.lazily import LazyModule
+
+if TYPE_CHECKING:
+    from acceptor.concurrency import relay as _relay
+else:  # for messages only
+    _relay = LazyModule("acceptor.concurrency.relay")
 
 # Starting a thread costs more than a short request; an idle one costs only its stack.
 KEEP_WARM: Final = 5.0  # seconds
@@ -38,7 +43,7 @@ class Threaded(Concurrency):
 
     def relay(self, work: RelayWork, /) -> Relay:
         """Make the crew for a server of messages: threads come as they are needed."""
-        return RelayCrew(work, self.max_threads, KEEP_WARM)
+        return _relay.RelayCrew(work, self.max_threads, KEEP_WARM)
 
 
 @attrs.define(eq=False)

@@ -1,7 +1,5 @@
 """Who may come in: ready-made access policies, and how they combine."""
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, overload
 
@@ -19,6 +17,7 @@ from acceptor.core.asking import (
     parts,
     remembers,
 )
+from acceptor.core.callables import is_coroutine_function
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import AccessPolicy, Leave
@@ -48,7 +47,6 @@ __all__ = [
     "deny_networks",
     "enter",
     "explain",
-    "is_coroutine_function",
     "parts",
     "remembers",
 ]
@@ -233,14 +231,6 @@ class AllowIf(Policy[P], Generic[P]):
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", None) or repr(self._function)
         return f"AllowIf({name})"
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Say whether calling it would return something that wants to be awaited."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    called = getattr(type(function), "__call__", None)  # noqa: B004 - how, not whether
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 def as_policy(policy: PolicyLike[P]) -> AccessPolicy[P]:

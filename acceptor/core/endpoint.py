@@ -1,14 +1,21 @@
 """What to listen on, as a value and as text, such as `tcp://127.0.0.1:80`."""
 
-import ipaddress
 import os
-from typing import Final, TypeAlias
-from urllib.parse import quote, unquote_to_bytes
+import string
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
 from acceptor.core.errors import EndpointError
+from acceptor.core.lazily import LazyModule
 from acceptor.core.values import frozen
+
+if TYPE_CHECKING:
+    import ipaddress as _ipaddress
+    from urllib import parse as _url
+else:  # only an endpoint that is given as text needs them
+    _ipaddress = LazyModule("ipaddress")
+    _url = LazyModule("urllib.parse")
 
 _EXAMPLES: Final = (
     "tcp://127.0.0.1:80, tcp://[::1]:80, udp://0.0.0.0:53, unix:///run/it.sock, "
@@ -37,6 +44,14 @@ def _check_path(instance: object, attribute: object, path: str) -> None:
         raise EndpointError(f"the path of a Unix socket must not be empty, got {path!r}")
     if "\0" in path:
         raise EndpointError(f"write an abstract name as '@name', without NUL, got {path!r}")
+
+
+_PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}/@_.-~".encode())
+
+
+def _quoted(path: str) -> str:
+    # Here, because it is wanted when something is out of reach, and imports may be, too.
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(path))
 
 
 def _host_text(host: str) -> str:
@@ -72,7 +87,7 @@ class UnixEndpoint:
     path: str = attrs.field(validator=_check_path)
 
     def __str__(self) -> str:
-        return f"unix://{quote(os.fsencode(self.path), safe='/@')}"
+        return f"unix://{_quoted(self.path)}"
 
 
 @frozen
@@ -82,7 +97,7 @@ class UnixgramEndpoint:
     path: str = attrs.field(validator=_check_path)
 
     def __str__(self) -> str:
-        return f"unixgram://{quote(os.fsencode(self.path), safe='/@')}"
+        return f"unixgram://{_quoted(self.path)}"
 
 
 Endpoint: TypeAlias = TcpEndpoint | UdpEndpoint | UnixEndpoint | UnixgramEndpoint
@@ -136,7 +151,7 @@ def _host_and_port(rest: str, text: str) -> tuple[str, int]:
 
 def _ipv6(host: str, text: str) -> str:
     try:
-        ipaddress.IPv6Address(host)
+        _ipaddress.IPv6Address(host)
     except ValueError as error:
         raise EndpointError(f"host in endpoint {text!r} is no IPv6 address: {error}") from error
     return host
@@ -148,4 +163,4 @@ def _path(rest: str, text: str) -> str:
             f"path {rest!r} in endpoint {text!r} must be absolute (unix:///run/it.sock) "
             "or abstract (unix://@name)"
         )
-    return os.fsdecode(unquote_to_bytes(rest))
+    return os.fsdecode(_url.unquote_to_bytes(rest))

@@ -8,7 +8,6 @@ import attrs
 
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.peers import IPv6Peer, UnixPeer
-from acceptor.core.proxied import ProxiedPeer
 from acceptor.core.values import frozen
 
 _IPV6_BITS: Final = 128
@@ -114,8 +113,9 @@ class Limits:
 
     def key_of(self, peer: object) -> Hashable:
         """Return what `per_peer` counts this peer by."""
-        if isinstance(peer, ProxiedPeer):  # it was counted before anybody knew the client
-            return self.key_of(peer.hop)
+        hop = getattr(peer, "hop", None)
+        if hop is not None:  # proxied: it was counted before anybody knew the client
+            return self.key_of(hop)
         if isinstance(peer, IPv6Peer):
             # Without `ipaddress`, which takes ten times as long; a flood comes through here.
             address, _, scope = peer.host.partition("%")

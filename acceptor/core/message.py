@@ -1,15 +1,21 @@
 """What a message handler is given: one message, and the way back to whoever sent it."""
 
 from abc import abstractmethod
-from typing import Generic, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias
 
 from typing_extensions import TypeVar
 
+from acceptor.core.lazily import LazyModule
 from acceptor.core.peers import Peer
-from acceptor.core.proxied import ProxiedPeer
-from acceptor.core.secured import TlsView
 
-AnyPeer: TypeAlias = Peer | ProxiedPeer[Peer]
+if TYPE_CHECKING:
+    from acceptor.core import proxied as _proxied
+    from acceptor.core import secured as _secured
+else:  # only what is said of types needs them
+    _proxied = LazyModule("acceptor.core.proxied")
+    _secured = LazyModule("acceptor.core.secured")
+
+AnyPeer: TypeAlias = "Peer | _proxied.ProxiedPeer[Peer]"
 
 SessionT_co = TypeVar("SessionT_co", covariant=True, default=object)
 
@@ -37,7 +43,7 @@ class Message(Generic[SessionT_co]):
         return getattr(self.peer, "hop", None)
 
     @property
-    def tls(self) -> TlsView | None:
+    def tls(self) -> "_secured.TlsView | None":
         """What its connection's TLS handshake has agreed on; None without TLS."""
         return None
 
@@ -77,7 +83,7 @@ class Connection(Protocol[SessionT_co]):
         ...
 
     @property
-    def tls(self) -> TlsView | None:
+    def tls(self) -> "_secured.TlsView | None":
         """What its TLS handshake has agreed on; None without TLS."""
         ...
 

@@ -1,18 +1,32 @@
 """The way of a client from accept to handler: rules that judge it, and layers that talk to it."""
 
 from abc import abstractmethod
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 import attrs
 
-from acceptor.core.access import Policy
 from acceptor.core.asking import enter, explain, parts
 from acceptor.core.errors import AcceptorError, is_ctrl_c
 from acceptor.core.events import RefusalReason
 from acceptor.core.framing import Framed
 from acceptor.core.interfaces import AccessPolicy, Leave
+from acceptor.core.lazily import LazyModule
 from acceptor.core.limits import Close, Refusal
 from acceptor.core.values import frozen
+
+if TYPE_CHECKING:
+    from acceptor.core import access as _access
+else:
+    _access = LazyModule("acceptor.core.access")
 
 P = TypeVar("P")
 
@@ -66,7 +80,7 @@ class Rule(Generic[P]):
 
 
 def _explains_itself(policy: object) -> bool:
-    return getattr(type(policy), "explain", Policy.explain) is not Policy.explain
+    return getattr(type(policy), "explain", _access.Policy.explain) is not _access.Policy.explain
 
 
 @runtime_checkable

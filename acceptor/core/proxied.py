@@ -1,11 +1,16 @@
 """Who is behind a proxy that speaks the PROXY protocol: the real client, with the hop beside it."""
 
 import enum
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from acceptor.core.lazily import LazyModule
 from acceptor.core.peers import Pair, Peer
-from acceptor.core.proxy_tlvs import ProxyTls, Tlv, TlvType, text_of, unique_id_of, value_of
 from acceptor.core.values import frozen
+
+if TYPE_CHECKING:
+    from acceptor.core import proxy_tlvs as _tlvs
+else:
+    _tlvs = LazyModule("acceptor.core.proxy_tlvs")
 
 HopT_co = TypeVar("HopT_co", covariant=True)
 
@@ -32,7 +37,7 @@ class ProxyHeader:
     command: ProxyCommand
     source: Peer | None = None  # the client; None if it is not told (UNKNOWN, UNSPEC, LOCAL)
     destination: Peer | None = None  # where the client had connected to
-    tlvs: tuple[Tlv, ...] = ()  # without padding; none in version 1, none with LOCAL
+    tlvs: "tuple[_tlvs.Tlv, ...]" = ()  # without padding; none in version 1, none with LOCAL
 
     def __attrs_post_init__(self) -> None:
         # Looked at once here, so that none of them raises where it is used.
@@ -41,28 +46,28 @@ class ProxyHeader:
     @property
     def authority(self) -> str | None:
         """The host name that the client asked for: its SNI, if it speaks TLS."""
-        return text_of(self.tlvs, TlvType.AUTHORITY, "utf-8")
+        return _tlvs.text_of(self.tlvs, _tlvs.TlvType.AUTHORITY, "utf-8")
 
     @property
     def alpn(self) -> bytes | None:
         """The protocol that the client and the proxy have agreed upon, `b"h2"` say."""
-        return value_of(self.tlvs, TlvType.ALPN)
+        return _tlvs.value_of(self.tlvs, _tlvs.TlvType.ALPN)
 
     @property
     def unique_id(self) -> bytes | None:
         """The proxy's own name for the connection, at most 128 bytes."""
-        return unique_id_of(self.tlvs)
+        return _tlvs.unique_id_of(self.tlvs)
 
     @property
     def netns(self) -> str | None:
         """The network namespace that the proxy took the client in."""
-        return text_of(self.tlvs, TlvType.NETNS)
+        return _tlvs.text_of(self.tlvs, _tlvs.TlvType.NETNS)
 
     @property
-    def tls(self) -> ProxyTls | None:
+    def tls(self) -> "_tlvs.ProxyTls | None":
         """The client's TLS connection; None also if it is told that there is none."""
-        value = value_of(self.tlvs, TlvType.TLS)
-        return None if value is None else ProxyTls.of(value)
+        value = _tlvs.value_of(self.tlvs, _tlvs.TlvType.TLS)
+        return None if value is None else _tlvs.ProxyTls.of(value)
 
 
 class ProxiedPeer(Pair, Generic[HopT_co]):

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from types import EllipsisType, TracebackType
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self
 
 import attrs
 from typing_extensions import TypeVar
@@ -29,16 +29,22 @@ from acceptor.core.events import (
 )
 from acceptor.core.intake import ServingLoop
 from acceptor.core.interfaces import Listener
+from acceptor.core.lazily import LazyModule
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
 from acceptor.core.limits import Limits
 from acceptor.core.opening import open_loop
 from acceptor.core.peers import Peer
-from acceptor.core.plan import Plan
 from acceptor.core.recipe import Recipe
 from acceptor.core.reporting import LOGGER, Reporter
-from acceptor.core.runner import run
 from acceptor.core.seat import Seat
 from acceptor.core.values import define
+
+if TYPE_CHECKING:
+    from acceptor.core import plan as _plan
+    from acceptor.core import runner as _runner
+else:
+    _plan = LazyModule("acceptor.core.plan")
+    _runner = LazyModule("acceptor.core.runner")
 
 RequestT_co = TypeVar("RequestT_co", covariant=True, default=object)
 PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer)
@@ -162,9 +168,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
         """
         return self._loop is not None and self._loop.intake.cut_one(id, CUT_PATIENCE)
 
-    def plan(self) -> Plan:
+    def plan(self) -> "_plan.Plan":
         """Return what will be, before anything is bound; `str` has it in words."""
-        return Plan.of(attrs.evolve(self._recipe, limits=self._limits))
+        return _plan.Plan.of(attrs.evolve(self._recipe, limits=self._limits))
 
     def fileno(self) -> int:
         """Return the port's descriptor, readable when a client waits; -1 once it is closed.
@@ -307,7 +313,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
         Raises:
             LifecycleError: Not called in the main thread, which alone may handle signals.
         """
-        return run(self, grace=grace, lame_duck=lame_duck)[0]
+        return _runner.run(self, grace=grace, lame_duck=lame_duck)[0]
 
     def shutdown(self) -> None:
         """Ask `serve_forever` to return, or the next one if none runs; the port stays open.

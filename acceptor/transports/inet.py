@@ -124,9 +124,14 @@ def open_socket(
         return sock
 
 
+def _is_address(host: str) -> bool:
+    return host.isascii() and (":" in host or host.replace(".", "").isdigit())
+
+
 def _resolve(host: str, port: int, kind: socket.SocketKind) -> tuple[socket.AddressFamily, Any]:
+    wanted = host or "0.0.0.0"  # noqa: S104 - an empty host asks for all addresses
     found = socket.getaddrinfo(
-        host or "0.0.0.0",  # noqa: S104 - an empty host asks for all addresses
+        wanted.encode() if _is_address(wanted) else wanted,  # else `encodings.idna` is imported
         port,
         type=kind,
         flags=socket.AI_PASSIVE,

@@ -1,6 +1,7 @@
 """The PROXY protocol as a step on a connection's way: who the real client is."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import attrs
 
@@ -25,6 +26,8 @@ def _versions(versions: Iterable[int]) -> frozenset[int]:
 @frozen
 class ProxyProtocol(Layer):
     """Reads the header, which must be there: nothing is guessed. Source: proxy-protocol.txt."""
+
+    peer_types: ClassVar[tuple[type, ...]] = (ProxiedPeer,)
 
     versions: frozenset[int] = attrs.field(default=frozenset({1, 2}), converter=_versions)
 

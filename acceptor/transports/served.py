@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from threading import get_ident
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -17,6 +16,7 @@ from typing_extensions import Buffer
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import DeadlineError
 from acceptor.core.interfaces import Traffic
+from acceptor.core.lazily import LazyModule
 from acceptor.core.ssl_types import SSLContext, SSLSocket
 
 ResultT = TypeVar("ResultT")
@@ -47,11 +47,9 @@ _TOO_LONG: Final = "the connection has lasted longer than it may"
 
 _TIMED_OUT: Final = ("timed out",)  # what the C code raises when the socket's own time is over
 
-
-def _tls() -> Any:
-    # Loaded when it is first needed: `ssl` takes as long to import as all of this package, and
-    # not every Python has it.
-    return import_module("acceptor.transports.tls_socket")
+# `ssl` takes as long to import as all of this package, and not every Python has it. Nothing tells
+# in advance that a handler will want STARTTLS, so this may be loaded while serving.
+_tls_socket: Any = LazyModule("acceptor.transports.tls_socket")
 
 
 class ServedSocket(socket.socket):
@@ -114,8 +112,7 @@ class ServedSocket(socket.socket):
             HandshakeError: The client did not get through; the connection is of no more use.
             ConfigurationError: It is no server's context, or makes sockets of a class of its own.
         """
-        tls = _tls()
-        made = tls.secure(self, tls.tls_context(context), self._timeouts.handshake)
+        made = _tls_socket.secure(self, _tls_socket.tls_context(context), self._timeouts.handshake)
         return cast("SSLSocket", made)
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from acceptor import Timeouts
-from acceptor.concurrency.fork import DEFAULT_MAX_CHILDREN
+from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN
 from acceptor.core.drain import LEAVE_PATIENCE
 from tests.deploy.kit import NGINX, ROOT
 from tests.examples.programs import running

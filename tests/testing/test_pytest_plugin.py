@@ -83,7 +83,7 @@ def test_pytest_finds_the_fixture_by_an_entry_point() -> None:
     assert project["entry-points"]["pytest11"] == {"acceptor": PLUGIN}
 
 
-@pytest.mark.parametrize("module", ["pytest", "_pytest", "acceptor.transports.tcp"])
+@pytest.mark.parametrize("module", ["pytest", "_pytest", "acceptor.testing.serving"])
 def test_kit_imports_no_pytest(module: str) -> None:
     program = f"import acceptor.testing, sys; print({module!r} in sys.modules)"
 
