@@ -85,9 +85,23 @@ def talk_to_unix_socket(address: str, folder: Path) -> None:
     assert re.fullmatch(rf"unix:pid={os.getpid()},uid={os.getuid()},gid={os.getgid()}\n", said)
 
 
+def talk_to_messages(address: str, folder: Path) -> None:
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), PATIENCE) as one,
+        one.makefile("rb") as answers,
+    ):
+        assert answers.readline() == b"who are you?\n"
+        for line, answer in ((b"hi\r\n", b"hello, stranger\n"), (b"I am Ann\n", b"hello, Ann\n")):
+            one.sendall(line)
+
+            assert answers.readline() == answer
+
+
 CLIENTS: dict[str, Callable[[str, Path], None]] = {
     "acceptor": talk_to_echo,
     "Datagrams": talk_to_datagrams,
+    "Messages": talk_to_messages,
     "Unix sockets": talk_to_unix_socket,
 }
 

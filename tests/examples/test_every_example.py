@@ -9,6 +9,7 @@ import pytest
 from tests.examples.programs import EXAMPLES, example, running
 
 PROGRAMS = {
+    "chat_tcp.py": ["0"],
     "control_socket.py": ["control.sock"],
     "echo_tcp.py": ["0"],
     "static_files.py": ["0"],
