@@ -89,7 +89,7 @@ class Admission:
     )
     _awaited: bool = attrs.field(default=False, init=False)
     # For what takes several steps: the counts by outcome and by peer, the handshake about a
-    # wake-up, and new limits.
+    # wake-up, new limits, and to settle an end on behalf of others.
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -243,11 +243,14 @@ class Admission:
         """Settle how a job ends; False if it is settled, or over."""
         if job not in self._running or job in self._settled:
             return False
-        settled = self._settled.setdefault(job, outcome)
-        if job not in self._running:  # it left meanwhile
-            self._settled.pop(job, None)
-            return False
-        return settled is outcome
+        with self._lock:  # of two who come at once with the same outcome, one has settled it
+            if job in self._settled:
+                return False
+            settled = self._settled.setdefault(job, outcome)
+            if job not in self._running:  # it left meanwhile
+                self._settled.pop(job, None)
+                return False
+            return settled is outcome
 
     def stats(self) -> Stats:
         """Return all counters as they stand at one moment."""
