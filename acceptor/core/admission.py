@@ -103,12 +103,14 @@ class Admission:
     def change_limits(self, limits: Limits) -> None:
         """Go by other limits from now on; who is in stays in."""
         with self._lock:
+            # Before the look at who is in; `enter` does it the other way round. So a job that
+            # enters now is counted here, or there, and only once.
+            self._obey(limits)
             self._keys.clear()
             self._of_peer.clear()
             if limits.per_peer is not None:
                 for job in self._running.copy():
                     self._count_peer(job, limits)
-            self._obey(limits)
         self._wake()
 
     def _obey(self, limits: Limits) -> None:
@@ -144,12 +146,12 @@ class Admission:
 
     def has_room_for(self, peer: object) -> bool:
         """Say whether this peer may have one more request in work."""
-        most = self._limits.per_peer
-        if most is None:
+        limits = self._limits
+        if limits.per_peer is None:
             return True
-        key = self._limits.key_of(peer)
+        key = limits.key_of(peer)
         with self._lock:  # a slot that was seen to be free is free for its peer, too
-            return self._of_peer[key] < most
+            return self._of_peer[key] < limits.per_peer
 
     @property
     def next_id(self) -> int:
@@ -162,8 +164,10 @@ class Admission:
         self._running[job] = number
         self._accepted = number
         if self._limits.per_peer is not None:
-            with self._lock:
-                self._count_peer(job, self._limits)
+            with self._lock:  # since the look, new limits may have counted it, or count none
+                limits = self._limits
+                if limits.per_peer is not None and job not in self._keys:
+                    self._count_peer(job, limits)
 
     def _count_peer(self, job: Request, limits: Limits) -> None:
         self._keys[job] = key = limits.key_of(job.peer)
