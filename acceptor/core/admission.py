@@ -232,10 +232,11 @@ class Admission:
     def tally(self) -> tuple[int, int]:
         """Return how many have ended by themselves, and how many were cut, as it is settled."""
         with self._lock:
+            accepted = self._accepted  # first: who enters after the copy has not ended
             settled = self._settled.copy()
             running = self._running.copy()
             cut = self._ended_otherwise[Outcome.CUT]
-            ended = max(self._accepted, *running.values(), 0) - len(running)
+            ended = max(accepted, *running.values(), 0) - len(running)
         ends = [settled[job] for job in running if job in settled]
         return ended - cut + len(ends) - ends.count(Outcome.CUT), cut + ends.count(Outcome.CUT)
 

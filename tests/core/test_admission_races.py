@@ -88,3 +88,13 @@ def test_new_limits_hold_before_those_are_counted_who_are_in() -> None:
     admission.change_limits(Limits(per_peer=1))
 
     assert held == [Limits(per_peer=1)]
+
+
+def test_tally_takes_no_job_for_ended_that_enters_meanwhile() -> None:
+    admission = Admission(2, lambda: None)
+    admission._running = running = Watched()
+
+    running.meanwhile = lambda: admission.enter(IdleJob())
+
+    assert admission.tally() == (0, 0)
+    assert admission.tally() == (0, 0)
