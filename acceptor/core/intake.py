@@ -45,7 +45,9 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _full_since: float = attrs.field(default=0.0, init=False)
     _room_since: float | None = attrs.field(default=None, init=False)
     _refused_before: int = attrs.field(default=0, init=False)
-    _held: ServeRequest[RequestT, PeerT] | None = attrs.field(default=None, init=False)
+    # Which job that is. Whoever takes it out, in one step, has it: the accept thread, to hand it
+    # on, or another, to cut it. That thread alone puts one in, and says whether there is one.
+    _held: list[ServeRequest[RequestT, PeerT]] = attrs.field(factory=list, init=False)
 
     # The admission's own; no function of ours in between, because each wait and client asks.
     has_room: Callable[[], bool] = attrs.field(init=False)  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -176,21 +178,20 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         Raises:
             ResourceError: There is still no worker for it.
         """
-        held = self._let_go()
-        if held is not None:
-            try:
-                self._dispatcher.submit(held)
-            except Exception as error:
-                self._keep_or_end(held, error)
-                raise
-
-    def _let_go(self) -> ServeRequest[RequestT, PeerT] | None:
-        held, self._held, self.holds_one = self._held, None, False
-        return held
+        self.holds_one = False
+        try:
+            held = self._held.pop()
+        except IndexError:  # it was cut meanwhile
+            return
+        try:
+            self._dispatcher.submit(held)
+        except Exception as error:
+            self._keep_or_end(held, error)
+            raise
 
     def _keep_or_end(self, job: ServeRequest[RequestT, PeerT], error: Exception) -> None:
         if isinstance(error, ResourceError):
-            self._held = job
+            self._held.append(job)
             self.holds_one = True
         else:
             job.incoming.close(patient=False)
@@ -240,7 +241,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         """End one request, hard; False if it has ended, or is about to."""
         for job in self.admission.running():
             if job.id == id and self.admission.settle_now(job, Outcome.CUT):
-                if job is self._held:  # it will find itself cut as soon as it has a worker
+                if job in self._held:  # it will find itself cut as soon as it has a worker
                     job.cut()
                 else:
                     self._dispatcher.cut([job], timeout)
@@ -248,12 +249,20 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         return False
 
     def _end_now(self, jobs: list[Request], timeout: float) -> None:
-        if self._held in jobs and (held := self._let_go()) is not None:
-            jobs.remove(held)  # no worker ever had it, so none can end it
-            held.incoming.close(patient=False)
-            held.end(Outcome.CUT)
+        for held in self._held.copy():
+            if held in jobs and self._withdraw(held):
+                jobs.remove(held)  # no worker ever had it, so none can end it
+                held.incoming.close(patient=False)
+                held.end(Outcome.CUT)
         if jobs:
             self._dispatcher.cut(jobs, timeout)
+
+    def _withdraw(self, held: ServeRequest[RequestT, PeerT]) -> bool:
+        try:
+            self._held.remove(held)
+        except ValueError:  # the accept thread has just taken it, for a worker
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the workers."""
