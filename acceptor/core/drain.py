@@ -38,6 +38,7 @@ class Drain:
     _report: Reporter
     _plan: DrainPlan
     _clock: Clock
+    _before: tuple[int, int]  # how many had ended by themselves, and how many were cut
 
     def run(self) -> DrainReport:
         """Do it, and tell how it went.
@@ -56,7 +57,7 @@ class Drain:
             )  # fmt: skip
         admission = loop.intake.admission
         refused = admission.stats().refused
-        finished, cut = admission.tally()
+        finished, cut = self._before
         goes_on = bool(self._plan.lame_duck) or loop.shares_port
         left = None if goes_on else self._close_port()
         self._announce()

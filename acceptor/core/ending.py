@@ -47,15 +47,18 @@ class Ending:
         """Drain and close what is opened, or wait for the thread that does; return the report."""
         with self._seat.changed:
             loop = opened()  # only now: it may have been about to listen
+            is_ours = loop is None or not loop.waiter.is_inherited
+            # Before anybody can see that it drains: a handler may end for that.
+            before = loop.intake.admission.tally() if loop is not None and is_ours else (0, 0)
             self._lifecycle.try_advance(Phase.DRAINING)
-            if loop is None or not loop.waiter.is_inherited:
+            if is_ours:
                 self._begun[0] = 1
             self._await_other_closer(plan.timeout)
             if self._drained is not None:
                 return self._drained
             self.closer = threading.get_ident()
         try:
-            report = self._drain(loop, plan)
+            report = self._drain(loop, plan, before)
         except BaseException:  # Ctrl-C, most likely: the next call goes on with it
             with self._seat.changed:
                 self.closer = None
@@ -71,12 +74,14 @@ class Ending:
         self._report(Stopped(report=report))
         return report
 
-    def _drain(self, loop: ServingLoop[Any, Any] | None, plan: DrainPlan) -> DrainReport:
+    def _drain(
+        self, loop: ServingLoop[Any, Any] | None, plan: DrainPlan, before: tuple[int, int]
+    ) -> DrainReport:
         if loop is None:
             return DrainReport(
                 finished=0, cut=0, refused=0, left_in_backlog=0, elapsed=0.0, cause=plan.cause
             )
-        return Drain(loop, self._seat, self._report, plan, self._clock).run()
+        return Drain(loop, self._seat, self._report, plan, self._clock, before).run()
 
     def _await_other_closer(self, timeout: float | None) -> None:
         seconds = Deadline.after(timeout).remaining()

@@ -10,10 +10,12 @@ import pytest
 from acceptor import (
     Closed,
     DrainReport,
+    Phase,
     Server,
     StopCause,
     Stopped,
 )
+from acceptor.core.admission import Admission
 from tests.core.kit import STRATEGIES, WORKERS, begin_drain, crowd, leave, since_draining, stage_of
 from tests.fakes import greet, held, hold, let_go, scripted, tcp
 from tests.programs import program
@@ -178,3 +180,20 @@ def test_report_of_a_server_that_never_listened_is_all_zero() -> None:
         cause=StopCause.DRAIN,
     )
     assert report.left_in_backlog in (0, None)
+
+
+def test_report_begins_to_count_before_it_can_be_seen_that_the_server_drains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[bool, Phase]] = []
+    tally = Admission.tally
+
+    def look(admission: Admission) -> tuple[int, int]:
+        seen.append((server.is_draining, server.phase))
+        return tally(admission)
+
+    monkeypatch.setattr(Admission, "tally", look)
+    server = tcp().sync().handler(greet).build().listen()
+    server.drain()
+
+    assert seen[0] == (False, Phase.LISTENING)
