@@ -153,7 +153,9 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             self._full_since = self._service.clock()
             stats = self.admission.stats()
             self._refused_before = stats.refused
-            self._service.report(Full(limit=self.admission.limit, active=stats.active))
+            limit = self.admission.limit
+            # One may have ended since it was seen to be full.
+            self._service.report(Full(limit=limit, active=max(limit, stats.active)))
 
     def note_room(self) -> float:
         """End the spell if there has been room for a while; return the seconds that it still takes.

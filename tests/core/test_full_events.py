@@ -1,14 +1,16 @@
 """Full and room again: told once per spell, with what happened meanwhile."""
 
+import contextlib
 import logging
 import socket
 
 import attrs
 import pytest
 
-from acceptor import Close, Closed, Full, Refused, RoomAgain
+from acceptor import AllowAll, Close, Closed, Full, Refused, RoomAgain
+from tests.core.bench import Bench, Clock
 from tests.core.kit import WORKERS, connect_from, crowd, ending
-from tests.fakes import greet, held, hold, let_go, tcp
+from tests.fakes import FakeDispatcher, ScriptedListener, greet, held, hold, let_go, tcp
 from tests.support import Recorder, ask, connect, serving, wait_until
 
 SPELL: list[type[object]] = [Full, RoomAgain]
@@ -141,3 +143,12 @@ def test_full_and_room_again_are_logged_as_warnings(
     again = [record.getMessage() for record in caplog.records if "room" in record.getMessage()]
     assert (len(told), len(again)) == (1, 1)
     assert "1" in told[0]
+
+
+def test_full_counts_one_that_ends_while_it_is_told() -> None:
+    clock = Clock()
+    bench = Bench(ScriptedListener.of([]), FakeDispatcher(limit=1), AllowAll(), clock)
+    with contextlib.closing(bench.loop):
+        bench.loop.intake.note_full()
+
+    assert bench.recorder.of(Full) == [Full(limit=1, active=1)]
