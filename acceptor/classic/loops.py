@@ -36,7 +36,8 @@ else:
 class HookWorkplace(Workplace):
     """What a server keeps between two calls: its loops that run now, and its children's ends.
 
-    There may be several loops: programs call `handle_request` beside `serve_forever`.
+    There may be several loops, in threads of their own: programs call `handle_request` beside
+    `serve_forever`. Each step here is one of the list, or goes through a copy of it.
     """
 
     _backoff: Backoff = attrs.field(factory=lambda: Backoff(Reporter()), init=False)
@@ -50,19 +51,20 @@ class HookWorkplace(Workplace):
     def watch(self, fd: int, on_readable: Callable[[], object]) -> None:
         """Call back from the loop, now or the next one that runs."""
         self._watched[fd] = on_readable
-        for loop in self._loops:
+        for loop in self._loops.copy():
             loop.waiter.watch(fd, on_readable)
 
     def unwatch(self, fd: int) -> None:
         """End a watch."""
         del self._watched[fd]
-        for loop in self._loops:
+        for loop in self._loops.copy():
             loop.waiter.unwatch(fd)
 
     def recheck(self, callback: Callable[[], object]) -> None:
         """Call back soon from the loop, or when the next one begins."""
-        if self._loops:
-            self._loops[-1].waiter.recheck(callback)
+        loop = self.loop
+        if loop is not None:
+            loop.waiter.recheck(callback)
         else:
             self._rechecks.append(callback)
 
@@ -72,7 +74,8 @@ class HookWorkplace(Workplace):
     @property
     def loop(self) -> AcceptLoop[Any, Any, HookIntake] | None:
         """The loop of ours that has begun last, of those that run."""
-        return self._loops[-1] if self._loops else None
+        last = self._loops[-1:]  # in one step: another thread may end it
+        return last[0] if last else None
 
     def __del__(self) -> None:
         for fd in self._watched:  # the server was forgotten, and its children with it
@@ -80,7 +83,7 @@ class HookWorkplace(Workplace):
 
     def wake(self) -> None:
         """End the loop's wait; safe from any thread and from signal handlers."""
-        for loop in self._loops:
+        for loop in self._loops.copy():
             loop.waiter.wake()
 
     @contextlib.contextmanager
@@ -106,7 +109,7 @@ class HookWorkplace(Workplace):
         loop = AcceptLoop(
             HookListener(server), waiter, intake, Reporter(), _NO_ORDERS, self._backoff
         )
-        for fd, on_readable in self._watched.items():
+        for fd, on_readable in self._watched.copy().items():
             waiter.watch(fd, on_readable)
         self._loops.append(loop)
         self._pass_on(self._rechecks)
