@@ -28,6 +28,15 @@ _Datagram: TypeAlias = tuple[bytes, socket.socket]
 
 _LINE = "-" * 40
 
+# `socketserver` stopped asking for it elsewhere in 3.12.9 and 3.13.2: since Linux 6.12.9 other
+# families refuse it. Source: gh-128916.
+_REUSES_ANY_PORT = sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
+
+
+def _may_reuse_port(family: int) -> bool:
+    is_inet = family in (socket.AF_INET, socket.AF_INET6)
+    return hasattr(socket, "SO_REUSEPORT") and (is_inet or _REUSES_ANY_PORT)
+
 
 class BaseServer(Parameters[RequestT, AddressT]):
     """A server whose subclass says what a request is and where it comes from.
@@ -258,7 +267,7 @@ class TCPServer(BaseServer[StreamT, AddressT]):
         """Set the options, bind the socket, and learn the address that it got."""
         if self.allow_reuse_address and hasattr(socket, "SO_REUSEADDR"):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self.allow_reuse_port and hasattr(socket, "SO_REUSEPORT"):
+        if self.allow_reuse_port and _may_reuse_port(self.address_family):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
