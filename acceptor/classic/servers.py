@@ -117,14 +117,14 @@ class BaseServer(Parameters[RequestT, AddressT]):
                 self.service_actions()
 
     def __over(self) -> threading.Event:
-        if self.__is_shut_down is None:
-            self.__is_shut_down = LoopEnd()
-        return self.__is_shut_down
+        if self.__is_shut_down is None:  # of two threads that come at once, one makes it
+            vars(self).setdefault("_BaseServer__is_shut_down", LoopEnd())
+        return cast("threading.Event", self.__is_shut_down)
 
     def __our_workplace(self) -> HookWorkplace:
         if self.__workplace is None:
-            self.__workplace = HookWorkplace()
-        return self.__workplace
+            vars(self).setdefault("_BaseServer__workplace", HookWorkplace())
+        return cast("HookWorkplace", self.__workplace)
 
     def __room(self) -> Callable[[], bool] | None:
         return cast("Callable[[], bool] | None", getattr(self, "_ForkingMixIn__has_room", None))

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import pytest
 
+from acceptor.classic import BaseServer, servers
 from acceptor.classic.loops import HookWorkplace
 
 
@@ -52,3 +54,17 @@ def test_wake_reaches_every_loop_when_one_ends_meanwhile() -> None:
     workplace.wake()
 
     assert woken == loops
+
+
+def test_threads_that_need_a_workplace_at_once_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    server: Any = BaseServer(("", 0), lambda *_: None)
+    others: list[HookWorkplace] = []
+
+    def make() -> HookWorkplace:
+        monkeypatch.undo()
+        others.append(server._BaseServer__our_workplace())  # another thread is faster
+        return HookWorkplace()
+
+    monkeypatch.setattr(servers, "HookWorkplace", make)
+
+    assert [server._BaseServer__our_workplace()] == others
