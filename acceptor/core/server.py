@@ -368,6 +368,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
     def pause(self) -> None:
         """Take no more clients for now; they wait in the backlog, running requests go on.
 
+        When it returns, no client is taken any more. One that was taken right before may still be
+        counted, and told of, afterwards.
+
         Raises:
             LifecycleError: The server does not serve.
         """
