@@ -51,14 +51,14 @@ _CUTTING: Final = threading.Lock()
 
 # Closing obeys no deadline but its own, so these are the methods in C.
 _close: Final = socket.SocketType.close
+_recv: Final = socket.SocketType.recv
 _recv_into: Final = socket.SocketType.recv_into
 _settimeout: Final = socket.SocketType.settimeout
 _shutdown: Final = socket.SocketType.shutdown
 
 RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
-# Where all threads throw what nobody will read; its content means nothing.
-_TRASH: Final = bytearray(2**16)
+_TRASH_SIZE: Final = 2**16  # bytes of what nobody will read, at a time
 
 
 @attrs.define(eq=False)
@@ -118,7 +118,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
             if (
                 patient
                 or not (_MSG_DONTWAIT and sock.gettimeout() is None)
-                or _recv_into(sock, _TRASH, 0, _MSG_DONTWAIT) > 0
+                or _recv(sock, 1, _MSG_DONTWAIT)
             ):
                 self._read_the_rest(sock, patient)
         except OSError:  # nothing is here; or reset, or closed by the handler
@@ -126,12 +126,12 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         self.release()
 
     def _read_the_rest(self, sock: socket.socket, patient: bool) -> None:
-        left = LINGER_BYTES
+        left, trash = LINGER_BYTES, bytearray(_TRASH_SIZE)
         until = time.monotonic() + LINGER_SECONDS
         try:
             while left > 0 and (seconds := until - time.monotonic()) > 0:
                 _settimeout(sock, seconds if patient else 0.0)
-                count = _recv_into(sock, _TRASH)
+                count = _recv_into(sock, trash)
                 if count == 0:
                     break
                 left -= count
