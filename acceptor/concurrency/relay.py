@@ -39,7 +39,11 @@ class _Member:
 
     bell: threading.Lock = attrs.field(factory=threading.Lock)
     called: bool = False  # the bell was rung, and not heard yet
-    whose: Hashable = None  # work it does, if it leads
+    is_last: bool = False  # it has gone home as the last one of a closed crew
+    # As long as it leads; written by its own thread.
+    rests: bool = False  # it waits for work
+    turn: int = 0  # pieces of work that it has begun with
+    whose: Hashable = None  # the last of them
 
     def __attrs_post_init__(self) -> None:
         self.bell.acquire()
@@ -61,9 +65,15 @@ class _Member:
 class RelayCrew(Relay):
     """At most `most` threads; with `keep_warm` they start when needed, and go home when idle.
 
-    `_lock` guards who leads, who watches, who is idle, and how many there are. `_todo` needs none:
-    its methods are single steps, with and without the GIL. `_turn`, `_rests` and `_naps` are
-    written by one thread and read by others, who take the lock and look again before they act.
+    `_lock` guards who leads, who watches, who is idle, who sleeps, what was put off, how many
+    there are, and whether it is closed; who acts on one of these looks again under the lock. What
+    needs none: `_todo` and `_slow`, whose methods are single steps with and without the GIL;
+    `_wary`, a guess; and what a leader says of itself (`rests`, `turn`, `whose`).
+
+    Only the leader waits for work, so nothing that is found can lie in `_todo` while another thread
+    waits: a leader that rests is not overtaken, it says that it rests before it looks whether it
+    still leads, and it keeps what it has found before it says that it rests no more. `_naps` is
+    the other way round: the watcher sets it, then looks whether the leader rests.
     """
 
     _work: RelayWork
@@ -75,8 +85,6 @@ class RelayCrew(Relay):
     _watcher: _Member | None = attrs.field(default=None, init=False)
     _idle: list[_Member] = attrs.field(factory=list[_Member], init=False, repr=False)
     _size: int = attrs.field(default=0, init=False)
-    _turn: int = attrs.field(default=0, init=False)  # pieces of work that leaders have begun with
-    _rests: bool = attrs.field(default=False, init=False)  # the leader waits for work
     _naps: bool = attrs.field(default=False, init=False)  # the watcher waits to be called
     _wary: int = attrs.field(default=0, init=False)
     # Whose last piece took long; and such pieces that wait because only the leader is free.
@@ -91,19 +99,40 @@ class RelayCrew(Relay):
             ResourceError: The machine gives no more threads.
         """
         wanted = self._most if self._keep_warm is None else min(2, self._most)
-        while self._size < wanted:
+        while self._count_in(wanted):
             self._enlist()
 
-    def _enlist(self) -> None:
+    def _count_in(self, most: int) -> bool:
+        """Make room for one more thread, which is to be enlisted then; False if there is none."""
         with self._lock:
+            if self._closed or self._size >= most:
+                return False
             self._size += 1
-        thread = threading.Thread(target=self._serve, name="acceptor-crew", daemon=True)
+            return True
+
+    def _count_out(self, me: _Member) -> None:
+        """Note that a thread goes home; under the lock, in the step that decides it."""
+        self._size -= 1
+        me.is_last = self._closed and not self._size
+        if self._size == 1 and self._put_off:  # nobody but the leader is left to do it
+            self._todo.extend(self._put_off)
+            self._put_off.clear()
+            self._work.wake()
+
+    def _enlist(self) -> None:
+        me = _Member()
+        thread = threading.Thread(target=self._serve, args=(me,), name="acceptor-crew", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
             with self._lock:
-                self._size -= 1
+                self._count_out(me)
+            self._close_if_last(me)
             raise ResourceError(errno.EAGAIN, str(error)) from error
+
+    def _close_if_last(self, me: _Member) -> None:
+        if me.is_last:
+            self._work.close()
 
     def add(self, pieces: Iterable[Any]) -> None:
         """Have these pieces of work done, too; from any thread."""
@@ -126,95 +155,91 @@ class RelayCrew(Relay):
 
     # Each thread's life.
 
-    def _serve(self) -> None:
-        me = _Member()
+    def _serve(self, me: _Member) -> None:
         try:
             while self._stand_by(me):
                 self._lead(me)
         except BaseException:
             LOGGER.exception("a thread of the crew broke; another takes its place")
             self._replace(me)
-        self._leave()
+        self._close_if_last(me)
 
     def _replace(self, me: _Member) -> None:
         with self._lock:
-            for name in ("_leader", "_watcher"):
-                if getattr(self, name) is me:
-                    setattr(self, name, None)
-        if not self._closed:
+            if self._watcher is me:
+                self._watcher = None
+            if self._leader is me:
+                self._leader, self._naps = None, False
+                heir = self._watcher or (self._idle.pop() if self._idle else None)
+                if heir is not None:  # at once: the machine may give no other thread
+                    heir.call()
+            self._count_out(me)
+        if self._count_in(self._most):
             try:
                 self._enlist()
             except ResourceError as error:
                 LOGGER.error("the crew has one thread less: %s", error)
 
-    def _leave(self) -> None:
-        with self._lock:
-            self._size -= 1
-            last = self._closed and not self._size
-        if last:
-            self._work.close()
-
     def _stand_by(self, me: _Member) -> bool:
-        """Wait until it is this thread's turn to lead; False if it may go home."""
+        """Wait until it is this thread's turn to lead; False if it goes home."""
         while True:
-            self._do_what_was_put_off()
             with self._lock:
                 me.hear()
                 if self._closed:
+                    self._count_out(me)
                     return False
-                if self._put_off:
-                    continue
                 if self._leader is None:
                     self._leader = me
                 if self._leader is me:
                     if self._watcher is me:
                         self._watcher = None
                     return True
-                if self._watcher is None:
+                piece = self._put_off.popleft() if self._put_off else None
+                if piece is not None and self._watcher is me:
+                    self._watcher = None
+                elif piece is None and self._watcher is None:
                     self._watcher = me
                 watches = self._watcher is me
-                if not watches and me not in self._idle:
+                if piece is None and not watches:
                     self._idle.append(me)
-            if watches:
+            if piece is not None:
+                self._do_timed(piece, threading.get_ident())
+            elif watches:
                 self._watch(me)
             elif not self._await_call(me):
                 return False
 
-    def _do_what_was_put_off(self) -> None:
-        while self._put_off:
-            try:
-                piece = self._put_off.popleft()
-            except IndexError:
-                return
-            self._do_timed(piece, threading.get_ident())
-
     def _await_call(self, me: _Member) -> bool:
         if not me.bell.acquire(timeout=-1 if self._keep_warm is None else self._keep_warm):
             with self._lock:
-                if me in self._idle and not me.called:
+                if not me.called:
                     self._idle.remove(me)
+                    self._count_out(me)
                     return False
         return True
 
     def _watch(self, me: _Member) -> None:
         """See that the leader gets on; take its place if not."""
-        seen, quiet = self._turn, 0
+        leader, quiet = self._leader, 0
+        turn = 0 if leader is None else leader.turn
         while not me.bell.acquire(timeout=TICK):
-            if self._turn != seen:
-                seen, quiet = self._turn, 0
-            elif self._rests:
+            now = self._leader
+            if now is None:
+                return
+            if now is not leader or now.turn != turn:
+                leader, turn, quiet = now, now.turn, 0
+            elif now.rests:
                 quiet += 1
-                if quiet >= QUIET and self._nap(me):
+                if quiet >= QUIET and self._nap(me, now):
                     return
-            elif self._overtake(me, seen):
+            elif self._overtake(me, now, turn):
                 return
 
-    def _nap(self, me: _Member) -> bool:
+    def _nap(self, me: _Member, leader: _Member) -> bool:
         with self._lock:
-            self._naps = self._rests and self._leader is not None
-            naps = self._naps
+            self._naps = naps = self._leader is leader and leader.rests
         if naps:  # the leader looks at this after it has stopped resting, so one of us sees it
-            if not self._rests and self._stop_nap():
+            if not leader.rests and self._stop_nap():
                 return False
             me.bell.acquire()
         return naps
@@ -224,12 +249,18 @@ class RelayCrew(Relay):
             naps, self._naps = self._naps, False
             return naps
 
-    def _overtake(self, me: _Member, seen: int) -> bool:
+    def _overtake(self, me: _Member, leader: _Member, turn: int) -> bool:
         with self._lock:
-            if self._turn != seen or self._rests or self._leader is None or self._closed:
-                return self._closed
-            self._slow.add(self._leader.whose)
-            self._leader, self._watcher = me, None
+            if self._closed:
+                return True
+            if self._leader is not leader or leader.turn != turn:
+                return False
+            self._leader = me
+            if leader.rests:  # after it was told, so either it sees that, or we see that it rests
+                self._leader = leader
+                return False
+            self._watcher = None
+            self._slow.add(leader.whose)
             self._wary = WARY
         self._find_watcher()
         return True
@@ -243,8 +274,7 @@ class RelayCrew(Relay):
                 self._watcher = self._idle.pop()
                 self._watcher.call()
                 return
-            may_grow = self._size < self._most
-        if may_grow:
+        if self._count_in(self._most):
             try:
                 self._enlist()
             except ResourceError as error:
@@ -256,12 +286,13 @@ class RelayCrew(Relay):
             if not todo:
                 if self._closed:
                     with self._lock:
-                        self._leader = None
+                        if self._leader is me:
+                            self._leader = None
                     return
-                self._rests = True
-                found = work.wait()
-                self._rests = False
-                todo.extend(found)
+                me.rests = True
+                if self._leader is me:  # not overtaken right before
+                    todo.extend(work.wait())
+                me.rests = False
                 if self._naps and self._stop_nap():
                     self._call_watcher()
                 continue
@@ -269,8 +300,8 @@ class RelayCrew(Relay):
                 piece = todo.popleft()
             except IndexError:  # another has just been overtaken, or has overtaken us
                 continue
-            self._turn += 1
             me.whose = piece[0]
+            me.turn += 1
             if self._slow and piece[0] in self._slow:
                 self._do_slow(me, piece, ident)
             elif self._wary:
@@ -302,10 +333,10 @@ class RelayCrew(Relay):
 
     def _wait_with(self, piece: Any) -> bool:
         with self._lock:
-            others_are_busy = self._size > 1 + len(self._idle) + (self._watcher is not None)
-            if others_are_busy:
+            is_free = self._size < 2 or self._watcher is not None or bool(self._idle)
+            if not is_free:  # then another comes by for it, or goes home, see `_count_out`
                 self._put_off.append(piece)
-            return others_are_busy
+            return not is_free
 
     def _hand_on(self, me: _Member) -> bool:
         """Let another lead, if there is one; return whether another leads."""
