@@ -9,6 +9,7 @@ from typing import Any
 from acceptor.core.callables import is_coroutine_function
 from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError, HandlerMismatchError
+from acceptor.core.message import Message
 from acceptor.handlers.stream import StreamHandler
 
 
@@ -72,6 +73,11 @@ def _check_class(handler: type, request_type: type) -> None:
                 f"{handler.__name__} wants its request as (data, socket), and answers every "
                 "datagram; derive it from acceptor's DatagramHandler"
             )
+    if request_type is Message and issubclass(handler, stream + datagram):
+        raise HandlerMismatchError(
+            f"{handler.__name__} serves whole requests, but behind framed() there are messages; "
+            "use a function of (message, client_address, server), or leave framed() out"
+        )
     if issubclass(handler, stream) and request_type is Datagram:
         raise HandlerMismatchError(
             f"{handler.__name__} serves connections, but this transport yields datagrams; "
@@ -82,6 +88,24 @@ def _check_class(handler: type, request_type: type) -> None:
             f"{handler.__name__} serves datagrams, but this transport yields connections; "
             "use a StreamHandler, or a datagram transport"
         )
+
+
+def check_session(session: Any) -> None:
+    """Refuse what cannot be called, without arguments, to make a session; None makes none.
+
+    Raises:
+        ConfigurationError: It is no such thing, or a coroutine function.
+    """
+    fits = session is None or (callable(session) and not is_coroutine_function(session))
+    if fits and session is not None:
+        try:
+            inspect.signature(session).bind()
+        except ValueError:  # some callables written in C do not tell
+            pass
+        except TypeError:
+            fits = False
+    if not fits:
+        raise ConfigurationError(f"session must be callable without arguments, got {session!r}")
 
 
 def check_policy(policy: Any, peer_types: tuple[type, ...] | None) -> None:

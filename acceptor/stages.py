@@ -24,7 +24,7 @@ from acceptor.core.recipe import Recipe
 from acceptor.core.server import Server
 from acceptor.core.ssl_types import SSLContext, SSLSocket
 from acceptor.core.values import frozen
-from acceptor.fitting import check_handler, check_policy
+from acceptor.fitting import check_handler, check_policy, check_session
 from acceptor.options import FramedOptions, LimitOptions, TimeoutOptions
 
 RequestT = TypeVar("RequestT")
@@ -361,6 +361,7 @@ class CanBeFramed(Steps[RequestT, PeerT]):
             ConfigurationError: It is no framing, or an option cannot work.
         """
         require(framing, "a framing", "cut", "wrap")
+        check_session(session)
         return NeedsHandler(*_fields(self, _framing.Framed(framing, session, **_known(options))))
 
 

@@ -50,11 +50,6 @@ class Framing(Protocol):
         """
 
 
-def _check_session(instance: object, attribute: object, session: Any) -> None:
-    if session is not None and not callable(session):
-        raise ConfigurationError(f"session must be callable without arguments, got {session!r}")
-
-
 def _check_refusal(instance: object, attribute: object, refusal: object) -> None:
     if not isinstance(refusal, Close | Reply | Reset):
         raise ConfigurationError(
@@ -76,7 +71,7 @@ class Framed:
     """
 
     framing: Framing
-    session: Callable[[], Any] | None = attrs.field(default=None, validator=_check_session)
+    session: Callable[[], Any] | None = None
     refusal: Refusal = attrs.field(factory=Close, validator=_check_refusal)
     """What becomes of a client that has sent what is no message, after all before it was served."""
     max_output: int = attrs.field(default=2**16, validator=_check_size)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from acceptor.core.access import is_coroutine_function
+from acceptor.core.errors import HandlerMismatchError
 from acceptor.core.message import Message
 
 Answer: TypeAlias = bytes | Iterable[bytes] | None
@@ -13,7 +15,12 @@ def replying(function: Callable[[bytes], Answer]) -> Callable[[Message, object, 
 
     It returns the reply, or None for none, or an iterable of several, which are sent as they come;
     what is left of it is not asked for when the client does not take them any more.
+
+    Raises:
+        HandlerMismatchError: It is not callable, or a coroutine function.
     """
+    if not callable(function) or is_coroutine_function(function):
+        raise HandlerMismatchError(f"expected a plain function of the payload, got {function!r}")
 
     def handle(message: Message, client_address: object, server: object) -> None:
         answer = function(message.payload)
