@@ -23,6 +23,9 @@ from acceptor import (
     Limits,
     Listening,
     LiveRequest,
+    MessageFault,
+    MessageRefused,
+    MessageServed,
     NeedsHandler,
     Outcome,
     Overflow,
@@ -140,6 +143,14 @@ def tell(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a flat match
             return f"{assert_type(error, Exception)}"
         case HandlerFailed(error=error):
             return f"{assert_type(error, BaseException)}"
+        case MessageServed(
+            id=number, outcome=outcome, elapsed=elapsed, received=received, sent=sent
+        ):
+            assert_type(outcome, Outcome)
+            return f"{number}{assert_type(elapsed, float)}{assert_type(received + sent, int)}"
+        case MessageRefused(id=number, fault=fault, detail=detail):
+            assert_type(fault, MessageFault)
+            return f"{assert_type(number, int)}{assert_type(detail, str)}"
         case Closed(id=number, outcome=outcome, elapsed=elapsed, received=received, sent=sent):
             assert_type(outcome, Outcome)
             return f"{number}{assert_type(elapsed, float)}{assert_type(received + sent, int)}"
