@@ -29,6 +29,7 @@ def _cut_one_by_one(framing: Framing, data: bytes) -> list[bytes]:
         if found is not None:
             parts.append(found[0])
             start += max(1, found[1])
+            window = _WINDOW
         elif start + window >= len(data):
             break
         else:
