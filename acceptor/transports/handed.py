@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 from collections import deque
 from collections.abc import Collection
 from threading import get_ident
@@ -100,13 +101,19 @@ class MessageJob(Job):
     def serve(self, *, patient: bool) -> Outcome:
         """Have it served, here or in a child."""
         connection, relay = self.connection, self.relay
-        if relay is not None:
-            connection.sock = relay
-        try:
+        if relay is None:
             return self.holding.handle(connection, self.payload, get_ident())
-        finally:
-            if relay is not None and connection.ending is not None:
-                relay.ask_to_close()
+        connection.sock = relay
+        # Of the parent's threads none is here, but one may have held the lock; and what they have
+        # left is the parent's to send.
+        self.holding.lock = threading.Lock()
+        connection.mail, connection.mailed = None, 0
+        outcome = self.holding.handle(connection, self.payload, get_ident())
+        if connection.mail is not None:
+            relay.send(b"".join(connection.mail))
+        if connection.ending is Outcome.FINISHED:
+            relay.ask_to_close()
+        return outcome
 
     def end(self, outcome: Outcome) -> None:
         """Have the connection go on, or end."""
@@ -153,6 +160,11 @@ class HandedHolding(Holding):
             connection.queue = deque(connection.cut_messages(data)) or None
             self.settle(connection)
 
+    def go_on(self, connection: HeldConnection, me: int) -> None:
+        """Have what is complete already handed over, now that its client has read."""
+        connection.is_halted = connection.ending is not None
+        self.settle(connection)
+
     def put_off(self, connection: HeldConnection) -> None:
         """Have its next message served when there is a worker; until then nothing is read."""
         self.rearm(connection, 0)
@@ -178,7 +190,8 @@ class HandedHolding(Holding):
             connection = self._hungry.popleft()
             if connection.ending is not None or connection.is_over:
                 self.settle(connection)
-            else:
+            # What another thread has replied meanwhile may have to go first; then it comes again.
+            elif connection.out is None and connection.queue and connection not in self._jobs:
                 self._hand_over(connection)
 
     def _hand_over(self, connection: HeldConnection) -> None:

@@ -273,7 +273,7 @@ class HeldConnection(ServeRequest[Any, Any]):
 
     def _post(self, data: bytes) -> bool:
         with self.holder.lock:
-            if self.is_over or self.mailed >= self.holder.max_output:
+            if self.ending is not None or self.is_over or self.mailed >= self.holder.max_output:
                 return False
             if self.mail is None:
                 self.mail = []
@@ -320,10 +320,10 @@ class HeldConnection(ServeRequest[Any, Any]):
         return True
 
     def take_mail(self) -> None:
-        """Send what other threads have left here."""
+        """Send what other threads have left here; once it is to end, they can leave no more."""
         with self.holder.lock:
             mail, self.mail, self.mailed = self.mail, None, 0
-        if mail is not None and self.ending is None:
+        if mail is not None:
             self.keep_for_later(b"".join(mail))
             self.flush()
 

@@ -429,6 +429,8 @@ class Holding(Dispatcher):
         """Do what is next for a connection that does not simply wait for more; its owner's."""
         if connection.is_over or connection.lingers:
             return
+        if connection.ending is not None:
+            connection.take_mail()
         if connection.out is not None:
             self.rearm(connection, WRITABLE)
             self.timers.watch(connection)
@@ -444,7 +446,8 @@ class Holding(Dispatcher):
 
     def _close_politely(self, connection: HeldConnection, outcome: Outcome) -> None:
         """End our side; wait for the client to end its own if a reply may still be on its way."""
-        was_told = connection.traffic[0] or outcome is not Outcome.FINISHED
+        has_spoken = connection.traffic[0] or connection.traffic[1]
+        was_told = has_spoken or outcome is not Outcome.FINISHED
         is_recent = self.service.clock() < connection.active + LINGER_SECONDS
         if connection.has_ended_input or not (was_told and is_recent):
             self.end(connection, outcome)
