@@ -5,6 +5,7 @@ import select
 import socket
 import sys
 from collections.abc import Callable, Collection
+from threading import get_ident
 from typing import Any, Final
 
 import attrs
@@ -94,7 +95,9 @@ if sys.platform == "linux":
         def do(self, piece: tuple[int, int], me: int, /) -> None:
             """Serve what one connection has sent."""
             connection = self.by_fd.get(piece[0])
-            if connection is None or not self._claim(connection):
+            if connection is None or connection.state is not _RESTING:
+                return  # it is over, and its number given to another
+            if not self._claim(connection):
                 return
             try:
                 if connection.queue is not None and connection.out is None:
@@ -129,11 +132,23 @@ if sys.platform == "linux":
                         has_more = connection.queue is not None and connection.out is None
                         if not has_more:
                             self._arm(connection)
+                        urgency = 2 if connection.lingers else 0 if connection.out is None else 1
+                        if urgency != connection.urgency:
+                            self._tell_urgency(connection, urgency)
                         break
                 connection.take_mail()
                 self.settle(connection)
             if has_more:
                 self._crew.add([(connection.fd, 0)])
+
+        def _tell_urgency(self, connection: HeldConnection, urgency: int) -> None:
+            """Have the driver, whose the timers are, see to what may be sooner now."""
+            is_sooner = urgency > connection.urgency
+            connection.urgency = urgency
+            if is_sooner and get_ident() == self._driver:
+                self.timers.watch(connection)
+            elif is_sooner:
+                self.note(connection)
 
         def _arm(self, connection: HeldConnection) -> None:
             self._poller.modify(connection.fd, connection.interest | select.EPOLLONESHOT)
@@ -149,6 +164,9 @@ if sys.platform == "linux":
 
         def rearm(self, connection: HeldConnection, mask: int) -> None:
             """Do nothing: what is waited for is found out when it is given back."""
+
+        def hurry(self, connection: HeldConnection) -> None:
+            """Do nothing: that its time is shorter now is seen when it is given back."""
 
         def put_off(self, connection: HeldConnection) -> None:
             """Do nothing: that there is more is seen when it is given back."""
@@ -172,7 +190,10 @@ if sys.platform == "linux":
 
         def look_at(self, connection: HeldConnection) -> None:
             """See to what others want of a connection, unless its owner will."""
-            if self._claim(connection):
+            if connection.urgency:
+                self.timers.watch(connection)
+            is_wanted = connection.ending is not None and not connection.lingers
+            if (connection.mail is not None or is_wanted) and self._claim(connection):
                 connection.take_mail()
                 self.settle(connection)
                 self._give_back(connection)
@@ -192,7 +213,8 @@ if sys.platform == "linux":
         def expire(self, connection: HeldConnection) -> None:
             """End a connection whose time is over, even while a message of it is served."""
             if not self._claim(connection):
-                if self.service.admission.settle_now(connection, Outcome.TIMED_OUT):
+                is_late = self.timers.deadline_of(connection) <= self.now
+                if is_late and self.service.admission.settle_now(connection, Outcome.TIMED_OUT):
                     connection.cut()
                 self.timers.watch(connection, _NOTICE)
             elif self.timers.deadline_of(connection, claimed=True) > self.now:

@@ -283,7 +283,11 @@ class HandedHolding(Holding):
             connection.keep_for_later(reply)
         connection.flush()
         connection.is_halted = False
-        self.rearm(connection, WRITABLE if connection.out is not None else 0)
+        if connection.out is not None and not connection.awaited:
+            self.rearm(connection, WRITABLE)
+            self.timers.watch(connection)
+        elif connection.out is None:
+            self.rearm(connection, 0)
         relay = self._jobs[connection].relay
         if relay is not None:
             is_full = connection.out is not None and len(connection.out) >= self.max_output

@@ -186,6 +186,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     is_owned: bool  # by another thread than the one that drives the accept loop, or a child
     has_ended_input: bool  # the client will send no more
     ending: Outcome | None  # how it is to end; then nothing more is read or served
+    urgency: int  # 1 if replies wait for the client to read, 2 if its end is awaited
     lingers: bool  # our side is closed, and the client's is awaited
     is_over: bool
     is_halted: bool
@@ -208,7 +209,7 @@ class HeldConnection(ServeRequest[Any, Any]):
         made.fd = sock.fileno()
         made.tls = made.session = made.session_end = made.opening = None
         made.pending = made.fault = made.queue = made.mail = made.out = made.ending = None
-        made.seen = made.messages = made.mailed = made.awaited = 0
+        made.seen = made.messages = made.mailed = made.awaited = made.urgency = 0
         made.is_owned = made.has_ended_input = made.lingers = False
         made.is_over = made.is_halted = False
         return made
@@ -217,6 +218,11 @@ class HeldConnection(ServeRequest[Any, Any]):
     def hop(self) -> Any:
         """The proxy that has passed it on; None if there is none."""
         return getattr(self.peer, "hop", None)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a message is in work, and the client not even asked to read its replies."""
+        return (self.is_owned or self.worker is not None) and not self.awaited
 
     # What comes in.
 

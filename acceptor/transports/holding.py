@@ -433,7 +433,7 @@ class Holding(Dispatcher):
             connection.take_mail()
         if connection.out is not None:
             self.rearm(connection, WRITABLE)
-            self.timers.watch(connection)
+            self.hurry(connection)
         elif connection.ending is not None:
             self._close_politely(connection, connection.ending)
         elif connection.queue:
@@ -461,7 +461,7 @@ class Holding(Dispatcher):
             return
         connection.lingers = True
         connection.flushed = self.service.clock()
-        self.timers.watch(connection)
+        self.hurry(connection)
         self._linger(connection)
 
     def _linger(self, connection: HeldConnection) -> None:
@@ -529,6 +529,10 @@ class Holding(Dispatcher):
             self.waiter.poller.unregister(connection.fd)
         except (OSError, ValueError, KeyError):  # it never was
             pass
+
+    def hurry(self, connection: HeldConnection) -> None:
+        """See that it is ended in time, which may be sooner now; its owner's."""
+        self.timers.watch(connection)
 
     def wait_for_room(self, connection: HeldConnection, /) -> bool:
         """Refuse: to wait for one client would hold up all others."""

@@ -11,6 +11,9 @@ from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.transports.held import HeldConnection
 from acceptor.transports.stream import LINGER_SECONDS
 
+# How long until one whose time would be over, were it not served just now, is looked at again.
+_AGAIN: Final = 1.0  # seconds
+
 # Entries that may outlive their connections before they are sorted out.
 _SPARE: Final = 1024
 
@@ -74,8 +77,8 @@ class Timers:
             return connection.flushed + LINGER_SECONDS
         if connection.opening is not None:
             limit = connection.since + _or_never(timeouts.handshake)
-        elif (connection.is_owned and not claimed) or connection.worker is not None:
-            return end
+        elif not claimed and connection.is_served:
+            limit = self._clock() + _AGAIN
         elif connection.out is not None:
             limit = connection.flushed + _or_never(timeouts.write)
         elif connection.traffic[0]:
