@@ -8,7 +8,17 @@ from typing import Any, Final
 
 import attrs
 
-from acceptor import Concurrency, Dispatcher, Job, Message, NeedsHandler, Workplace
+from acceptor import (
+    Concurrency,
+    Dispatcher,
+    InetPeer,
+    Job,
+    Message,
+    NeedsHandler,
+    ServerBuilder,
+    StreamNeedsHandler,
+    Workplace,
+)
 from tests.support import read_all
 
 
@@ -55,6 +65,11 @@ STRATEGIES: Final = tuple(
 IN_THREADS: Final = tuple(name for name in STRATEGIES if name != "forked")
 BESIDE: Final = tuple(name for name in IN_THREADS if name not in {"sync", "one thread"})
 """Those that serve messages in more than one thread of this process."""
+
+
+def tcp() -> StreamNeedsHandler[InetPeer]:
+    """Begin a server on a free port of the loopback interface."""
+    return ServerBuilder().tcp(("127.0.0.1", 0))
 
 
 def by(strategy: str, stage: NeedsHandler[Any, Any]) -> NeedsHandler[Any, Any]:

@@ -19,7 +19,7 @@ from acceptor import (
     lines,
     replying,
 )
-from tests.fakes import Call, tcp
+from tests.fakes import Call
 from tests.framed_kit import (
     IN_THREADS,
     STRATEGIES,
@@ -29,6 +29,7 @@ from tests.framed_kit import (
     half_close,
     obey,
     read_line,
+    tcp,
     upper,
 )
 from tests.support import PATIENCE, Recorder, ask, connect, read_all, serving
