@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from acceptor.core.access import is_coroutine_function
+from acceptor.core.callables import is_coroutine_function
 from acceptor.core.errors import HandlerMismatchError
 from acceptor.core.message import Message
 
