@@ -10,6 +10,7 @@ import attrs
 from typing_extensions import TypeVar
 
 from acceptor.core.deadlines import Clock, Deadline
+from acceptor.core.direct import DirectPath
 from acceptor.core.errors import ResourceError
 from acceptor.core.events import AcceptPaused, AcceptResumed
 from acceptor.core.interfaces import Incoming, Intake, Listener, LoopOrders, Queue
@@ -118,6 +119,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         default=attrs.Factory(lambda self: Backoff(self._report), takes_self=True)
     )
     _lending: Lending | None = None  # if workers can take clients by themselves
+    direct: DirectPath[RequestT, PeerT] | None = None
+    """The shorter way for those whose request needs neither a worker nor a handshake."""
     _retired: bool = attrs.field(default=False, init=False)
     _left: int | None = attrs.field(default=None, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
@@ -242,6 +245,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
 
     def take_up_to(self, most: int) -> int:
         """Take the clients that are there, at most so many; return how many were."""
+        if self.direct is not None and self.direct.is_open and not self._backoff.attempts:
+            return self._take_directly(self.direct, most)
         taken = 0
         orders = self._orders
         while (
@@ -257,6 +262,15 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self._backoff.begin(error)
                 break
         return taken
+
+    def _take_directly(self, direct: DirectPath[RequestT, PeerT], most: int) -> int:
+        try:
+            return direct.serve(most, self._orders)
+        except OSError as error:
+            if error.errno not in OUT_OF_RESOURCES:
+                raise
+            self._backoff.begin(error)
+            return 0
 
     def _accept(self) -> Incoming[RequestT, PeerT] | None:
         try:
@@ -286,6 +300,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             self._lending.finish()
         while self._accepting:
             time.sleep(_GLANCE)
+        if self.direct is not None:
+            self.direct.finish_accept()
 
     @property
     def shares_port(self) -> bool:
@@ -312,6 +328,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self._lending.end(for_good=True)
             # So that the port is never closed, and its number used again, between the look at
             # the flag and the system call.
+            if self.direct is not None:
+                self.direct.shut()
             self.finish_accept()
             self.waiter.turn_to(-1)  # while the number is still the port's
             self._left = self.listener.retire()

@@ -68,6 +68,11 @@ class Admission:
     limit: int = attrs.field(init=False)
     """How many may run at a time, by the strategy and by the limits."""
     _is_open: bool = attrs.field(init=False)  # to clients beyond that, who are turned away
+    look: Callable[[], object] = attrs.field(default=lambda: None, init=False, repr=False)
+    """Has a request enter that is served without a job, if there is one.
+
+    What goes by the difference of two counts, or happens while none is served, needs it not.
+    """
     may_turn_away: bool = attrs.field(init=False)
     """Whether there can be clients for whom there is no room after they were taken."""
     # Each with its number, counted from 1: who looks between the two steps of `enter` sees by it
@@ -77,7 +82,8 @@ class Admission:
     _settled: dict[Request, Outcome] = attrs.field(
         factory=dict[Request, Outcome], init=False, repr=False
     )
-    _accepted: int = attrs.field(default=0, init=False)  # changed by the accept thread alone
+    accepted: int = attrs.field(default=0, init=False)
+    """How many have entered; changed by the accept thread, or in its place while it waits."""
     _refused: int = attrs.field(default=0, init=False)  # and so is this
     _ended_otherwise: Counter[Outcome] = attrs.field(
         factory=Counter[Outcome], init=False, repr=False
@@ -156,13 +162,13 @@ class Admission:
     @property
     def next_id(self) -> int:
         """The number of the job that will enter next."""
-        return self._accepted + 1
+        return self.accepted + 1
 
     def enter(self, job: Request) -> None:
         """Take a slot for a job."""
-        number = self._accepted + 1
+        number = self.accepted + 1
         self._running[job] = number
-        self._accepted = number
+        self.accepted = number
         if self._limits.per_peer is not None:
             with self._lock:  # since the look, new limits may have counted it, or count none
                 limits = self._limits
@@ -219,6 +225,7 @@ class Admission:
 
     def running(self) -> list[Request]:
         """Return the jobs that hold a slot now, the oldest first."""
+        self.look()
         return list(self._running.copy())
 
     def oldest(self) -> Request | None:
@@ -232,7 +239,7 @@ class Admission:
     def tally(self) -> tuple[int, int]:
         """Return how many have ended by themselves, and how many were cut, as it is settled."""
         with self._lock:
-            accepted = self._accepted  # first: who enters after the copy has not ended
+            accepted = self.accepted  # first: who enters after the copy has not ended
             settled = self._settled.copy()
             running = self._running.copy()
             cut = self._ended_otherwise[Outcome.CUT]
@@ -259,8 +266,9 @@ class Admission:
 
     def stats(self) -> Stats:
         """Return all counters as they stand at one moment."""
+        self.look()
         with self._lock:
-            accepted = self._accepted
+            accepted = self.accepted
             running = self._running.copy()  # in one step
             otherwise = self._ended_otherwise.copy()
             refused = self._refused

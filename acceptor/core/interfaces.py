@@ -130,6 +130,30 @@ class Listener(Protocol[RequestT_co, PeerT_co]):
         """Drop this process's copy of the port after a fork, unless requests answer through it."""
 
 
+class Immediate(Incoming[RequestT_co, PeerT_co], Protocol[RequestT_co, PeerT_co]):
+    """An `Incoming` that is itself what the handler is given.
+
+    It needs no handshake, there is nothing to close or to cut, and no error is its sender's doing.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def count(self) -> Traffic:
+        """Return the count of its bytes, for others to look at."""
+
+
+@runtime_checkable
+class ImmediateListener(Protocol[RequestT_co, PeerT_co]):
+    """What a listener is besides whose requests can be served as they come: datagrams."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def accept_immediate(self) -> Immediate[RequestT_co, PeerT_co] | None:
+        """Do as `Listener.accept`, for a handler that is called at once."""
+
+
 @runtime_checkable
 class Queue(Protocol):
     """What a listener may tell besides, where its system tells it: of the clients that wait."""

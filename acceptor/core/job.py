@@ -114,6 +114,13 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         job.leave = nothing_to_leave
         return job
 
+    def begin(self, worker: int, since: float, traffic: Traffic) -> None:
+        """Note that its handler runs already."""
+        self.worker = worker
+        self.since = since
+        self.traffic = traffic
+        self.state = _HANDLING
+
     def tell_accepted(self) -> None:
         """Tell that the client was let in."""
         self.service.report(Accepted(id=self.id, peer=self.peer))
@@ -146,7 +153,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             service.handle(request, peer)
             return incoming.outcome_of(None) or _FINISHED
         except BaseException as error:
-            outcome = self._judge(error)
+            outcome = self.judge(error)
             if is_ctrl_c(error):
                 raise
             return outcome
@@ -173,7 +180,8 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         self.service.report(HandshakeFailed(id=self.id, peer=self.peer, reason=reason, error=error))
         return Outcome.HANDSHAKE_FAILED
 
-    def _judge(self, error: BaseException) -> Outcome:
+    def judge(self, error: BaseException) -> Outcome:
+        """Say how it has ended, by what its handler raised, and tell it."""
         if isinstance(error, HandshakeError):  # the handler has upgraded its connection
             return self.tell_handshake_failure(error)
         outcome = self.incoming.outcome_of(error)

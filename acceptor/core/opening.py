@@ -8,9 +8,10 @@ from acceptor.core.accept_loop import AcceptLoop, Backoff, Orders
 from acceptor.core.admission import Admission
 from acceptor.core.budget import check_descriptors
 from acceptor.core.datagram import Datagram
+from acceptor.core.direct import DirectPath
 from acceptor.core.holding import HoldingIntake, HoldingTransport
 from acceptor.core.intake import JobIntake, ServingLoop
-from acceptor.core.interfaces import Borrower, Dispatcher
+from acceptor.core.interfaces import Borrower, Dispatcher, ImmediateListener, Listener
 from acceptor.core.job import Service, live
 from acceptor.core.lending import Lending
 from acceptor.core.recipe import Recipe
@@ -59,9 +60,11 @@ def open_loop(
         )
         dispatcher: Dispatcher
         intake: JobIntake[RequestT, PeerT]
+        direct = None
         if held is None:
             dispatcher = recipe.concurrency.start(workplace)
             intake = JobIntake(admission, dispatcher, recipe.rules, service)
+            direct = _direct_path(listener, recipe, service)
         else:
             dispatcher = held.hold(service, waiter, recipe.concurrency, workplace)
             intake = HoldingIntake(
@@ -72,9 +75,20 @@ def open_loop(
         lending = None
         if isinstance(dispatcher, Borrower) and getattr(listener, "is_lendable", False):
             lending = Lending(listener, intake, dispatcher, orders, waiter.wake)
-        loop = AcceptLoop(listener, waiter, intake, report, orders, backoff, lending)
+        loop = AcceptLoop(listener, waiter, intake, report, orders, backoff, lending, direct)
         undo.pop_all()  # from here on the loop owns them
         return loop
+
+
+def _direct_path(
+    listener: Listener[RequestT, PeerT],
+    recipe: Recipe[RequestT, PeerT],
+    service: Service[RequestT, PeerT],
+) -> DirectPath[RequestT, PeerT] | None:
+    inline = getattr(recipe.concurrency, "runs_inline", False)
+    if inline and not recipe.rules and isinstance(listener, ImmediateListener):
+        return DirectPath(listener, service)
+    return None
 
 
 def serving(

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import attrs
 
@@ -13,7 +13,7 @@ from acceptor.core.datagram import Datagram
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import NoReturnAddressError
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Incoming, Listener, Queue, Traffic
+from acceptor.core.interfaces import Immediate, ImmediateListener, Listener, Queue, Traffic
 from acceptor.core.limits import Refusal, Reply
 from acceptor.core.peers import Peer, UnixPeer
 
@@ -48,17 +48,49 @@ _NO_NAME: Final = (
 
 _blank: Final = object.__new__
 
+
+def _reply(datagram: Datagram, payload: bytes) -> bool:
+    return datagram.reply(payload)
+
+
 Ancillary = list[tuple[int, int, bytes]]
 
 
 @attrs.define(eq=False)
-class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
+class ReceivedDatagram(Datagram, Immediate[Datagram, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A datagram on its way to the handler. There is no connection to close or to cut."""
 
     sockaddr: Any = attrs.field(default=None, repr=False)
     """The sender as the system told it: where an answer goes, without any translation."""
+    listener: "DatagramListener[Any] | None" = attrs.field(default=None, repr=False)
+    """Whose socket its answers leave from."""
     traffic: Traffic | None = attrs.field(default=None, repr=False)
-    """Where the bytes of its answers are counted."""
+    """Where the bytes of its answers are counted instead of in `sent`."""
+    sent: int = attrs.field(default=0, init=False, repr=False)
+    """Bytes of its answers so far."""
+
+    def reply(self, payload: bytes) -> bool:
+        """Send a datagram back, from the address that was asked; as `Datagram` has it."""
+        listener = self.listener
+        if listener is None:
+            return True
+        try:
+            if self.local_host is None and self.sockaddr:
+                listener.sendto(payload, self.sockaddr)
+            elif not listener.send_back(self, payload):
+                return False
+        except OSError:
+            if not listener.send_back(self, payload):
+                return False
+        if self.traffic is None:
+            self.sent += len(payload)
+        else:
+            self.traffic[1] += len(payload)
+        return True
+
+    def count(self) -> Traffic:
+        """Return the count of its bytes."""
+        return _TrafficOf(self)
 
     def handshake(self, timeouts: Timeouts, traffic: Traffic) -> Datagram:
         """Return the datagram: there is nothing to negotiate, and nothing to wait for."""
@@ -83,13 +115,30 @@ class ReceivedDatagram(Datagram, Incoming[Datagram, Any]):  # pyright: ignore[re
         """Drop it, or answer with one datagram if the system takes that at once."""
         if isinstance(how, Reply) and self.sockaddr:
             try:
-                self._send(self, how.payload)
+                if self.listener is not None:
+                    self.listener.send_back(self, how.payload, may_wait=False)
             except OSError:  # a reply too long for one datagram, say; nobody else is concerned
                 pass
 
 
+@attrs.frozen
+class _TrafficOf(Traffic):
+    """The count of a datagram's bytes, as it stands."""
+
+    _datagram: ReceivedDatagram
+
+    def __getitem__(self, index: Literal[0, 1], /) -> int:
+        return self._datagram.sent if index else len(self._datagram.payload)
+
+    def __setitem__(self, index: Literal[0, 1], count: int, /) -> None:
+        if index:
+            self._datagram.sent = count
+
+
 @attrs.define(eq=False)
-class DatagramListener(Listener[Datagram, PeerT], Queue, Generic[PeerT]):
+class DatagramListener(
+    Listener[Datagram, PeerT], ImmediateListener[Datagram, PeerT], Queue, Generic[PeerT]
+):
     """A bound datagram socket of any family; used for receiving and, by every job, for sending."""
 
     _socket: socket.socket
@@ -104,12 +153,15 @@ class DatagramListener(Listener[Datagram, PeerT], Queue, Generic[PeerT]):
     _is_shared: bool = attrs.field(default=False, alias="is_shared")
     _retired: bool = attrs.field(default=False, init=False)
     _room: int = attrs.field(init=False)
+    sendto: Callable[[bytes, Any], int] = attrs.field(init=False, repr=False)
+    """The socket's own: to look it up there would cost each datagram."""
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)
         # One byte more shows that a datagram was longer. Windows refuses one that does not fit.
         largest = self._max_size if sys.platform != "win32" else MAX_DATAGRAM_SIZE
         self._room = largest + 1
+        self.sendto = self._socket.sendto
 
     @property
     def socket(self) -> socket.socket:
@@ -155,18 +207,19 @@ class DatagramListener(Listener[Datagram, PeerT], Queue, Generic[PeerT]):
         datagram.peer = self._peer_of(sockaddr)
         datagram.truncated = truncated
         datagram.local_host = local
-        datagram._send = self._answer
+        datagram._send = _reply
         datagram.sockaddr = sockaddr
+        datagram.listener = self
         datagram.traffic = None
+        datagram.sent = 0
         return datagram
 
-    def _answer(self, datagram: ReceivedDatagram, payload: bytes) -> bool:
-        taken = self._send_back(datagram, payload)
-        if taken and datagram.traffic is not None:
-            datagram.traffic[1] += len(payload)
-        return taken
+    accept_immediate = accept
 
-    def _send_back(self, datagram: ReceivedDatagram, payload: bytes) -> bool:
+    def send_back(
+        self, datagram: ReceivedDatagram, payload: bytes, *, may_wait: bool = True
+    ) -> bool:
+        """Send an answer, with patience unless it must not wait; as `Datagram.reply`."""
         local, sockaddr = datagram.local_host, datagram.sockaddr
         if not sockaddr:
             raise NoReturnAddressError(errno.EDESTADDRREQ, _NO_NAME)
@@ -179,7 +232,7 @@ class DatagramListener(Listener[Datagram, PeerT], Queue, Generic[PeerT]):
                 else:
                     self._socket.sendto(payload, sockaddr)
             except BlockingIOError:
-                if datagram.traffic is None:  # it is refused, in the accept thread
+                if not may_wait:
                     return False
                 until = until or time.monotonic() + SEND_SECONDS
                 if not self._wait_for_room(until - time.monotonic()):

@@ -89,7 +89,7 @@ def test_stats_count_a_job_that_has_entered_by_half() -> None:
     admission = Admission(10, lambda: None)
     for _ in range(2):
         admission.enter(IdleJob())
-    admission._accepted -= 1  # as it is between the two steps of the second
+    admission.accepted -= 1  # as it is between the two steps of the second
 
     assert admission.stats() == Stats(accepted=2, active=2)
 
