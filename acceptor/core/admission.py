@@ -253,10 +253,8 @@ class Admission:
 
     def settle_now(self, job: Request, outcome: Outcome) -> bool:
         """Settle how a job ends; False if it is settled, or over."""
-        if job not in self._running or job in self._settled:
-            return False
-        with self._lock:  # of two who come at once with the same outcome, one has settled it
-            if job in self._settled:
+        with self._lock:  # so that nobody else settles it so, or counts it, before we have looked
+            if job not in self._running or job in self._settled:
                 return False
             settled = self._settled.setdefault(job, outcome)
             if job not in self._running:  # it left meanwhile

@@ -51,7 +51,7 @@ def watch(server: Server[Any, Any], wrong: list[object], cut: list[int]) -> Call
             wrong.append((last, stats, lives))
         last = stats
         numbers = [live.id for live in lives if live.id % 3 == 0]
-        cut.extend(number for number in numbers if server.close_connection(number))
+        cut.extend([number for number in numbers if server.close_connection(number)])
         return True
 
     return step
