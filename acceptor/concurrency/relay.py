@@ -327,7 +327,7 @@ class RelayCrew(Relay):
 
     def _do_slow(self, me: _Member, piece: Any, ident: int) -> None:
         """Do what will take long, but not with the last thread that is free for all the others."""
-        if not self._hand_on(me) and self._wait_with(piece):
+        if not self._hand_on(me) and piece[0] is not None and self._wait_with(piece):
             return
         self._do_timed(piece, ident)
 

@@ -186,7 +186,7 @@ class Lendable(Protocol):
     @property
     @abstractmethod
     def is_lendable(self) -> bool:
-        """Whether any thread may accept, one at a time, and what it takes is a whole connection."""
+        """Whether any thread may accept, one at a time; and what it takes is a whole request."""
 
 
 class Transport(Protocol[RequestT_co, PeerT_co]):
@@ -347,7 +347,9 @@ class RelayWork(Protocol):
     def wait(self) -> Iterable[tuple[Hashable, Any]]:
         """Wait until there is something to do, or `wake` is called; return the pieces.
 
-        Each begins with whose it is: what took long once is then expected to do so again.
+        Each begins with whose it is: what took long once is then expected to do so again, and the
+        last free thread puts it off. None is nobody's, and is done at once: the work itself sees
+        to it that there are no more pieces than threads.
         """
 
     @abstractmethod

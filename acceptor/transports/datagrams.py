@@ -151,6 +151,8 @@ class DatagramListener(
     _leaving_from: Callable[[str], Ancillary] = attrs.field(default=lambda local_host: [])
     _forget: Callable[[], object] = attrs.field(default=lambda: None, alias="forget")
     _is_shared: bool = attrs.field(default=False, alias="is_shared")
+    is_lendable: bool = attrs.field(default=True, init=False)
+    """Whether threads that share one wait may take the datagrams by themselves."""
     _retired: bool = attrs.field(default=False, init=False)
     _room: int = attrs.field(init=False)
     sendto: Callable[[bytes, Any], int] = attrs.field(init=False, repr=False)
