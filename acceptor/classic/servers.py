@@ -33,9 +33,9 @@ _LINE = "-" * 40
 _REUSES_ANY_PORT = sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
 
 
-def _may_reuse_port(family: int) -> bool:
+def _port_option(family: int) -> int | None:
     is_inet = family in (socket.AF_INET, socket.AF_INET6)
-    return hasattr(socket, "SO_REUSEPORT") and (is_inet or _REUSES_ANY_PORT)
+    return getattr(socket, "SO_REUSEPORT", None) if is_inet or _REUSES_ANY_PORT else None
 
 
 class BaseServer(Parameters[RequestT, AddressT]):
@@ -267,8 +267,9 @@ class TCPServer(BaseServer[StreamT, AddressT]):
         """Set the options, bind the socket, and learn the address that it got."""
         if self.allow_reuse_address and hasattr(socket, "SO_REUSEADDR"):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self.allow_reuse_port and _may_reuse_port(self.address_family):
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        port_option = _port_option(self.address_family)
+        if self.allow_reuse_port and port_option is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, port_option, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
 
