@@ -33,7 +33,7 @@ from acceptor import (
     UnixgramEndpoint,
     UnixStreamTransport,
 )
-from acceptor.concurrency import thread
+from acceptor.concurrency import warm_threads
 from acceptor.transports import stream
 from chaos import parts
 from chaos.handlers import Tormented, TormentedByDatagrams
@@ -154,7 +154,7 @@ def _orders(source: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def main(transport: str, strategy: str, path: str) -> None:
     """Obey until standard input ends."""
     faulthandler.enable()  # whoever ends a hang with SIGABRT sees where it was
-    thread.KEEP_WARM = _KEEP_WARM  # type: ignore[misc] # pyright: ignore
+    warm_threads.KEEP_WARM = _KEEP_WARM  # type: ignore[misc] # pyright: ignore
     stream.LINGER_SECONDS = _LINGER  # type: ignore[misc] # pyright: ignore
     # As a program has them that minds its own children and talks to itself.
     for number in (signal.SIGUSR1, signal.SIGCHLD):

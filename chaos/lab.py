@@ -55,6 +55,11 @@ class Lab:
         """Whether one client need not wait for another."""
         return self.strategy != "sync"
 
+    @property
+    def keeps_threads(self) -> bool:
+        """Whether threads that wait for clients stay from the first client on."""
+        return self.strategy in ("threaded", "pooled")
+
     def connect(self) -> socket.socket:
         """Make a client."""
         on_path = isinstance(self.address, str)

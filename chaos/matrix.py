@@ -130,6 +130,8 @@ class Trial:
             size=effort.size,
             endurance=effort.endurance,
         ) as lab:
+            if lab.keeps_threads:
+                lab.ask()
             before = it.resources()
             lab.ask()
             await_return(it, before)

@@ -8,10 +8,12 @@ from typing import Final
 
 from chaos.client_faults import LIVES, SOON, drip
 from chaos.fault import NO_CONNECTION, Fault, Strike
-from chaos.lab import QUESTION, STREAMS, Lab
+from chaos.lab import QUESTION, STREAMS, Lab, expect
 from chaos.patience import pause
 
 _BURST: Final = 50  # signals
+
+_MORE_THAN_ARE_WARM: Final = 8  # clients; warm threads stay for a moment after each, one for good
 
 
 def without(what: str) -> Strike:
@@ -28,6 +30,22 @@ def without(what: str) -> Strike:
         return end
 
     return strike
+
+
+def without_threads(lab: Lab) -> float:
+    """Have the machine give no more threads while more clients come than warm ones can serve."""
+    if not lab.is_stream:
+        return without("no threads")(lab) or 0.0
+    pauses = lab.books()["pauses"] + 1
+    with lab.trouble("no threads"):
+        clients = [lab.send(b"hold\n") for _ in range(_MORE_THAN_ARE_WARM)]
+        lab.await_books("pauses", pauses)
+        pause(lab.endurance)
+    end = time.monotonic()
+    for client in clients:
+        expect(client.recv(1), b"!")
+        lab.let_go(client)
+    return end
 
 
 def without_descriptors(lab: Lab) -> float | None:
@@ -154,7 +172,7 @@ SERVER_FAULTS: Final = (
     Fault(
         "no threads left (simulated)",
         _PAUSE,
-        without("no threads"),
+        without_threads,
         strategies=("threaded",),
         elsewhere="sync and forked start no thread, pooled no more of them",
     ),

@@ -1,15 +1,13 @@
 """A thread for each request, with a bound, and threads used again while they are warm."""
 
-import errno
-import threading
-from collections.abc import Collection
+import sys
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from acceptor.concurrency import warm_threads
 from acceptor.concurrency.bounds import check_bound
-from acceptor.core.errors import ResourceError
-from acceptor.core.interfaces import Concurrency, Dispatcher, Job, Relay, RelayWork, Workplace
+from acceptor.core.interfaces import Concurrency, Dispatcher, Relay, RelayWork, Workplace
 from acceptor.core.lazily import LazyModule
 
 if TYPE_CHECKING:
@@ -17,8 +15,8 @@ if TYPE_CHECKING:
 else:  # for messages only
     _relay = LazyModule("acceptor.concurrency.relay")
 
-# Starting a thread costs more than a short request; an idle one costs only its stack.
-KEEP_WARM: Final = 5.0  # seconds
+if sys.platform == "linux":
+    from acceptor.concurrency.port_threads import PortThreads
 
 DEFAULT_MAX_THREADS: Final = 1000
 
@@ -27,7 +25,8 @@ DEFAULT_MAX_THREADS: Final = 1000
 class Threaded(Concurrency):
     """Runs each job in a thread of its own, at most `max_threads` at a time.
 
-    Clients beyond that wait in the backlog.
+    Clients beyond that wait in the backlog. A thread that has served one takes the next by itself
+    (on Linux, where nothing forbids it), without a hand-over.
     """
 
     max_threads: int = attrs.field(default=DEFAULT_MAX_THREADS, validator=check_bound)
@@ -39,94 +38,10 @@ class Threaded(Concurrency):
 
     def start(self, workplace: Workplace, /) -> Dispatcher:
         """Make the dispatcher for one server."""
-        return ThreadDispatcher()
+        if sys.platform == "linux":
+            return PortThreads(self.max_threads)
+        return warm_threads.ThreadDispatcher()
 
     def relay(self, work: RelayWork, /) -> Relay:
         """Make the crew for a server of messages: threads come as they are needed."""
-        return _relay.RelayCrew(work, self.max_threads, KEEP_WARM)
-
-
-@attrs.define(eq=False)
-class _Worker:
-    """One thread, as the dispatcher sees it: where to leave a job, and how to say so."""
-
-    job: Job | None
-    called: threading.Lock = attrs.field(factory=threading.Lock)  # released once for each call
-
-    def __attrs_post_init__(self) -> None:
-        self.called.acquire()
-
-    def call(self, job: Job | None) -> None:
-        """Hand a job to the thread that waits; None sends it home."""
-        self.job = job
-        self.called.release()
-
-
-@attrs.define(eq=False)
-class ThreadDispatcher(Dispatcher):
-    """Hands a job to the thread that was idle last, or to a new one.
-
-    Whoever takes a worker out of `_idle`, under the lock, decides what becomes of it: the
-    dispatcher must call it, the worker itself may go home. Nothing else is shared. (One queue
-    for all is no way to wait with a time limit: in CPython a `SimpleQueue.get` whose time runs
-    out just as another thread takes the item waits for ever.) The threads are daemons, so that a
-    stuck handler never keeps the interpreter from ending; `Server.drain` is who waits for them.
-    """
-
-    _idle: list[_Worker] = attrs.field(factory=list[_Worker], init=False, repr=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
-    _closed: bool = attrs.field(default=False, init=False)
-
-    def submit(self, job: Job, /) -> None:
-        """Have a thread run it.
-
-        Raises:
-            ResourceError: The machine gives no more threads.
-        """
-        with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        if worker is None:
-            self._start(job)
-        else:
-            worker.call(job)
-
-    def _start(self, job: Job) -> None:
-        thread = threading.Thread(
-            target=self._work, args=(_Worker(job),), name="acceptor-worker", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError as error:
-            raise ResourceError(errno.EAGAIN, str(error)) from error
-
-    def _work(self, worker: _Worker) -> None:
-        while (job := worker.job) is not None:
-            worker.job = None  # or an idle thread would keep the last client's memory
-            job.run(patient=True)
-            del job
-            self._await_call(worker)
-
-    def _await_call(self, worker: _Worker) -> None:
-        with self._lock:
-            self._idle.append(worker)
-        if worker.called.acquire(timeout=0.0 if self._closed else KEEP_WARM):
-            return
-        with self._lock:
-            goes_home = worker in self._idle
-            if goes_home:
-                self._idle.remove(worker)
-        if not goes_home:  # somebody has just taken it, and calls
-            worker.called.acquire()
-
-    def cut(self, jobs: Collection[Job], timeout: float) -> None:
-        """Shut the connections, so that the handlers notice."""
-        for job in jobs:
-            job.cut()
-
-    def close(self) -> None:
-        """Send the idle threads home."""
-        self._closed = True  # for the threads that are not idle yet
-        with self._lock:
-            workers, self._idle = self._idle, []
-        for worker in workers:
-            worker.call(None)
+        return _relay.RelayCrew(work, self.max_threads, warm_threads.KEEP_WARM)

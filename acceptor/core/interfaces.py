@@ -309,10 +309,13 @@ class Borrower(Protocol):
         """How many there are; each takes a client only when it has nothing else to do."""
 
     @abstractmethod
-    def lend(self, port: int, take: Callable[[], Job | None], /) -> None:
+    def lend(
+        self, port: int, take: Callable[[], Job | None], hand_back: Callable[[], object], /
+    ) -> None:
         """Have idle workers wait at this descriptor from now on, and call `take` for a job.
 
         It returns None if no client is there, or no more may be taken. `submit` works as before.
+        `hand_back` tells that nobody can wait there any more; any worker may call it.
 
         Raises:
             ResourceError: The machine gives not all workers now; nothing is lent.

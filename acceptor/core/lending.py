@@ -60,18 +60,21 @@ class Lending:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether the workers may take clients now: each that is free has a slot, and nobody else.
+        """Whether the workers may take clients now.
 
-        Otherwise clients are to wait although a worker is free, or to be turned away while none is.
+        Not where more may be taken than there are workers, or clients are turned away while none
+        is free; and not while those who are free must not take any.
         """
         orders, admission = self._orders, self._intake.admission
+        most = self._borrower.workers
         return not (
             orders.paused
             or orders.ending
             or orders.emptying
             or self._is_over
             or admission.limits.turns_away
-            or admission.limit != self._borrower.workers
+            or admission.limit > most
+            or (admission.limit < most and admission.is_full())
         )
 
     @property
@@ -87,8 +90,8 @@ class Lending:
         """
         with self._turnstile:
             if not self._is_over:
-                self._borrower.lend(self._listener.fileno(), self.take)
                 self._is_lent = True
+                self._borrower.lend(self._listener.fileno(), self.take, self.hand_back)
 
     def end(self, *, for_good: bool = False) -> None:
         """Take it back; from here on no worker accepts."""
@@ -114,7 +117,7 @@ class Lending:
                 return self._take()
             except Exception as error:
                 self._trouble = error
-                self._hand_back()
+                self.hand_back()
                 return None
 
     def _take(self) -> Job | None:
@@ -122,7 +125,7 @@ class Lending:
         admission = intake.admission
         while self._is_lent and not (orders.paused or orders.ending or orders.emptying):
             if admission.is_full():  # the limits are others by now
-                self._hand_back()
+                self.hand_back()
                 break
             incoming = self._listener.accept()
             if incoming is None:
@@ -134,8 +137,10 @@ class Lending:
                 return job
         return None
 
-    def _hand_back(self) -> None:
-        self._is_lent = False
+    def hand_back(self) -> None:
+        """Have the driver take it back, and see for itself."""
+        with self._turnstile:
+            self._is_lent = False
         self._wake()
 
     def _note_full(self) -> None:

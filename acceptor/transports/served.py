@@ -304,6 +304,18 @@ class ServedSocket(socket.socket):
         limit = timeouts.write if act == _WRITE else reads
         return left if limit is None else min(limit, left)
 
+    def limit_next_read(self, seconds: float) -> bool:
+        """Have the system end the next read after so long; False where that cannot be.
+
+        Without `settimeout`, which has the system called three times instead of once.
+        """
+        if _gettimeout(self) is not None or get_ident() == _MAIN_THREAD:
+            return False
+        if self._limits[_READ] != seconds:
+            _setsockopt(self, _SOL_SOCKET, _OPTIONS[_READ], _timeval(seconds))
+            self._limits = (seconds, self._limits[1])
+        return True
+
     def _note_stall(self) -> None:
         self._stalled_at = self._traffic[0] + self._traffic[1]
 

@@ -128,13 +128,18 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
     def _read_the_rest(self, sock: socket.socket, patient: bool) -> None:
         left, trash = LINGER_BYTES, bytearray(_TRASH_SIZE)
         until = time.monotonic() + LINGER_SECONDS
+        seconds = LINGER_SECONDS
         try:
-            while left > 0 and (seconds := until - time.monotonic()) > 0:
-                _settimeout(sock, seconds if patient else 0.0)
+            while left > 0 and seconds > 0:
+                if not patient:
+                    _settimeout(sock, 0.0)
+                elif sock is not self._socket or not self._socket.limit_next_read(seconds):
+                    _settimeout(sock, seconds)
                 count = _recv_into(sock, trash)
                 if count == 0:
                     break
                 left -= count
+                seconds = until - time.monotonic()
         except OSError:  # reset, nothing more is here, or the time is over
             pass
 

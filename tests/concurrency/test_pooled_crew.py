@@ -50,6 +50,10 @@ class Note(Bare):
             raise self.error
 
 
+def nothing() -> None:
+    """Hand nothing back: nobody drives a loop here."""
+
+
 @pytest.fixture(params=[Crew, PortCrew])
 def crew(request: pytest.FixtureRequest) -> Generator[Crew, None, None]:
     made: Crew = request.param(2)
@@ -101,7 +105,7 @@ def test_every_client_at_a_lent_port_is_taken_by_a_thread_though_they_come_at_on
         return Note(ran_in)
 
     with ours, theirs:
-        lent.lend(ours.fileno(), take)
+        lent.lend(ours.fileno(), take, nothing)
         for round_ in range(1, 101):
             for _ in range(5):
                 theirs.send(b"!")
@@ -130,7 +134,7 @@ def test_two_clients_that_come_at_once_wake_two_threads(lent: PortCrew) -> None:
         return Meet()
 
     with ours, theirs:
-        lent.lend(ours.fileno(), take)
+        lent.lend(ours.fileno(), take, nothing)
         for round_ in range(1, 101):
             theirs.send(b"!")
             theirs.send(b"!")
@@ -150,7 +154,7 @@ def test_nobody_takes_what_is_at_a_port_that_was_given_back(lent: PortCrew) -> N
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        lent.lend(ours.fileno(), take)
+        lent.lend(ours.fileno(), take, nothing)
         lent.give_back()
         lent.give_back()
         calls.clear()
@@ -175,4 +179,4 @@ def test_the_last_thread_to_go_home_closes_what_all_have_waited_at() -> None:
     assert len(mine) == 3
     for thread in mine:
         thread.join(PATIENCE)
-    assert crew._poller.closed
+    assert crew._anteroom.is_closed
