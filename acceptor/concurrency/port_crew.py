@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import attrs
 
-from acceptor.concurrency.anteroom import Anteroom
 from acceptor.concurrency.crew import Crew
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Borrower, Job
 
 if sys.platform == "linux":
+    from acceptor.concurrency.anteroom import Anteroom
 
     @attrs.define(eq=False)
     class PortCrew(Crew, Borrower):

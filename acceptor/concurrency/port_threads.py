@@ -6,12 +6,12 @@ from collections.abc import Callable
 import attrs
 
 from acceptor.concurrency import warm_threads
-from acceptor.concurrency.anteroom import Anteroom
 from acceptor.concurrency.warm_threads import ThreadDispatcher, Worker
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Borrower, Job
 
 if sys.platform == "linux":
+    from acceptor.concurrency.anteroom import Anteroom
 
     @attrs.define(eq=False)
     class PortThreads(ThreadDispatcher, Borrower):

@@ -114,8 +114,10 @@ if sys.platform == "linux":
             """Make one."""
             return cls(strategy, inner, workers)
 
-        def lend(self, port: int, take: Callable[[], Job | None], /) -> None:
-            """Have the relay wait at the port.
+        def lend(
+            self, port: int, take: Callable[[], Job | None], hand_back: Callable[[], object], /
+        ) -> None:
+            """Have the relay wait at the port; it always can.
 
             Raises:
                 ResourceError: The machine gives no threads.
