@@ -70,6 +70,7 @@ class Run:
         command = CONTESTANTS[who].command(group[0].kind, str(path), self.programs.echo)
         try:
             with Process(command) as process:
+                group[0].drive.warm_up(process, self.programs.load)
                 for workload in group:
                     self._measure(workload, who, process)
         except UnavailableError as error:

@@ -16,6 +16,7 @@ from benchmarks.process import ROOT, TICK, Process, UnavailableError, last_line
 
 REPORT = Path(__file__).parent / "native" / "report.lua"
 STRAGGLER_SECONDS = 0.4  # how long the clients of HTTP are counted one by one, after wrk
+WARM_UP = 0.1  # seconds
 TLS_CLIENTS = 2  # processes
 IDLE = 10_000  # connections
 SAMPLE = 2_000
@@ -47,6 +48,14 @@ class Drive:
     mode: str
     count: int
     slow: int = 0
+
+    def warm_up(self, process: Process, load: str) -> None:
+        """Let a server that has just started see its first clients, which are not counted.
+
+        asyncio, for one, takes four times the CPU for each line until its heap has settled.
+        """
+        if self.mode in ("connect", "lines", "datagrams"):
+            _json([load, self.mode, process.where, self.count, WARM_UP, self.slow], WARM_UP)
 
     def __call__(self, process: Process, load: str, seconds: float) -> Measured:
         """Measure for so long.
