@@ -3,6 +3,7 @@
 import argparse
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -26,8 +27,11 @@ INTRODUCTION = """# Side by side with the peers
 Written by `{form}` in {minutes:.0f} minutes. Figures are medians of about {rounds} rounds of
 {seconds:g} s; contestants take turns in every round, each in a fresh process, and ratios are of the
 same round. CPU is the server's, its children's included. With two cores, a server with several
-threads shares one of them with the clients. Other programs used {typical:.0f} % of the machine in
-the median of all measurements, {worst:.0f} % in the worst.
+threads shares one of them with the clients; where its threads pass the interpreter's lock from core
+to core, each operation takes up to four times the CPU, and whether they do may change from round to
+round. Other programs used {typical:.0f} % of the machine in the median of all measurements,
+{worst:.0f} % in the worst: {worth}. "By CPU" is the ratio of operations per second of CPU, which
+that disturbs less.
 
 {machine}"""
 SHORT = (3, 0.25, 0)  # rounds, seconds of each, and how often a disturbed one is repeated
@@ -143,6 +147,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def introduction(options: argparse.Namespace, run: Run, minutes: float, load: float) -> str:
     """Say how the figures came about."""
     foreign = run.foreign()
+    calm = foreign is None or foreign.median < 2 * CALM
     return INTRODUCTION.format(
         form="make bench-long" if options.long else "make bench",
         rounds=options.rounds,
@@ -150,6 +155,7 @@ def introduction(options: argparse.Namespace, run: Run, minutes: float, load: fl
         minutes=minutes,
         typical=100 * (foreign.median if foreign else 0.0),
         worst=100 * (foreign.most if foreign else 0.0),
+        worth="the machine was calm" if calm else "**too much for the rates to mean anything**",
         machine=machine.description(load),
     )
 
@@ -164,6 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began, load_before = time.monotonic(), os.getloadavg()[0]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # servers and clients inherit it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and so end the servers, too
     chosen = chosen_from(options)
     everything = not options.only and not options.contestants
     only = frozenset(filter(None, options.contestants.split(",")))

@@ -58,6 +58,8 @@ class Verdict:
 
     target: Target
     seen: Spread | None
+    by_cpu: Spread | None = None
+    """For rates, the same of operations per second of CPU, which a busy machine disturbs less."""
 
     @property
     def reached(self) -> bool | None:
@@ -79,4 +81,5 @@ def judge(target: Target, workload: str, seen: Seen) -> Verdict:
             return Verdict(target, Spread.of(map(float, total)))
         return Verdict(target, spread(own, target.figure))
     other = seen.get(target.elsewhere or workload, {}).get(target.than, ())
-    return Verdict(target, ratios(own, other, target.figure))
+    by_cpu = ratios(other, own, "cpu") if target.figure == "rate" else None
+    return Verdict(target, ratios(own, other, target.figure), by_cpu)

@@ -104,12 +104,14 @@ def wanted(target: Target) -> str:
 def target_row(verdict: Verdict) -> str:
     target = verdict.target
     reached = {True: "yes", False: "**no**", None: "n/a"}[verdict.reached]
-    return _line([CONTESTANTS[target.who].name, wanted(target), with_range(verdict.seen), reached])
+    by_cpu = "" if verdict.by_cpu is None else number(verdict.by_cpu.median)
+    name, seen = CONTESTANTS[target.who].name, with_range(verdict.seen)
+    return _line([name, wanted(target), seen, reached, by_cpu])
 
 
 def target_table(workload: Workload, seen: Seen) -> str:
     """Return what is to be reached, what was seen, and whether that is enough."""
-    lines = [_line(["", "to reach", "seen (min to max)", "reached"]), _line(["---"] * 4)]
+    lines = [_line(["", "to reach", "seen (min to max)", "reached", "by CPU"]), _line(["---"] * 5)]
     here = seen.get(workload.key, {})
     verdicts = (judge(target, workload.key, seen) for target in workload.targets)
     rows = [target_row(verdict) for verdict in verdicts if verdict.target.who in here]

@@ -60,6 +60,17 @@ def test_judge_asks_for_at_least_the_factor(factor: float, reached: bool) -> Non
     assert verdict.reached is reached
 
 
+def test_judge_compares_operations_per_second_of_cpu_beside() -> None:
+    ours, theirs = Measured(rate=10.0, cpu=2.0), Measured(rate=20.0, cpu=5.0)
+
+    verdict = judge(
+        Target("threaded", 1.0, "c"), "it-1", {"it-1": {"threaded": [ours], "c": [theirs]}}
+    )
+
+    assert verdict.seen == Spread(0.5, 0.5, 0.5)
+    assert verdict.by_cpu == Spread(2.5, 2.5, 2.5)
+
+
 def test_judge_asks_for_at_most_the_factor_where_less_is_better() -> None:
     seen = {"it-1": {"threaded": [Measured(p99=0.3)], "c": [Measured(p99=0.2)]}}
     target = Target("threaded", 1.0, "c", "p99", at_most=True)
@@ -112,15 +123,16 @@ def test_section_puts_the_fastest_first_and_says_why_one_is_missing() -> None:
 
 
 def test_section_shows_errors_and_what_was_missed() -> None:
-    ours: list[Measured | None] = [Measured(rate=5.0, errors=2), Measured(rate=5.0, errors=1)]
-    seen: Seen = {"it-1": {"threaded": ours, "c": rounds(10.0, 10.0)}}
+    ours: list[Measured | None] = [Measured(rate=5.0, cpu=2.0, errors=it) for it in (2, 1)]
+    theirs: list[Measured | None] = [Measured(rate=10.0, cpu=3.0)] * 2
+    seen: Seen = {"it-1": {"threaded": ours, "c": theirs}}
 
     text = tables.section(workload(Target("threaded", 0.8, "c")), seen, {})
 
     assert "| **acceptor `threaded()`** | 5.00 | 0.50 (0.50 to 0.50) |" in text
     assert "| 3 |\n" in text
     assert "| acceptor `threaded()` | ≥ 0.8 × C, epoll, one thread | 0.50 (" in text  # noqa: RUF001
-    assert "| **no** |" in text
+    assert "| **no** | 1.50 |" in text
 
 
 def test_section_shows_no_targets_of_who_was_left_out() -> None:
