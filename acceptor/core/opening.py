@@ -41,11 +41,17 @@ def open_loop(
         waiter = Waiter(on_end_asked)
         undo.callback(waiter.close)
         held = recipe.transport if isinstance(recipe.transport, HoldingTransport) else None
-        most = recipe.concurrency.limit if held is None else held.most
-        admission = Admission(most, waiter.wake, recipe.limits)
-        needs_descriptors = getattr(recipe.transport, "request_type", None) is not Datagram
-        if needs_descriptors and recipe.limits.count_descriptors:
-            check_descriptors(recipe.limits, admission.limit)
+        limits = recipe.limits
+        if held is None:
+            admission = Admission(recipe.concurrency.limit, waiter.wake, limits)
+            needs_descriptors = getattr(recipe.transport, "request_type", None) is not Datagram
+            if needs_descriptors and limits.count_descriptors:
+                check_descriptors(limits, admission.limit)
+        else:
+            if limits.count_descriptors:  # which may raise what the process may open
+                check_descriptors(limits, limits.max_connections or held.most)
+            most = max(held.most, limits.max_connections or 0)
+            admission = Admission(most, waiter.wake, limits)
         listener = recipe.transport.listen()
         undo.callback(listener.close)
         workplace = AcceptThreadWorkplace(waiter)
