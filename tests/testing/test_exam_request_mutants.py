@@ -194,8 +194,8 @@ def _changing(**changes: Any) -> Callable[[Any], Any]:
     def wrap(incoming: Any) -> Any:
         kind = type("Changed", (type(incoming),), changes)
         changed: Any = object.__new__(kind)
-        for name in ("payload", "peer", "truncated", "local_host", "_send", "sockaddr", "traffic"):
-            setattr(changed, name, getattr(incoming, name))
+        for field in attrs.fields(type(incoming)):
+            setattr(changed, field.name, getattr(incoming, field.name))
         return changed
 
     return wrap
