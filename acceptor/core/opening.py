@@ -15,7 +15,6 @@ from acceptor.core.interfaces import Borrower, Dispatcher, ImmediateListener, Li
 from acceptor.core.job import Service, live
 from acceptor.core.lending import Lending
 from acceptor.core.recipe import Recipe
-from acceptor.core.relayed import relayed
 from acceptor.core.reporting import Reporter
 from acceptor.core.waiting import Waiter
 from acceptor.core.workplace import AcceptThreadWorkplace
@@ -70,8 +69,6 @@ def open_loop(
         direct = None
         if held is None:
             dispatcher = recipe.concurrency.start(workplace)
-            if isinstance(listener, ImmediateListener):
-                dispatcher = relayed(recipe.concurrency, dispatcher, recipe.concurrency.limit)
             intake = JobIntake(admission, dispatcher, recipe.rules, service)
             direct = _direct_path(listener, recipe, service)
         else:

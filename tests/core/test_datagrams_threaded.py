@@ -1,4 +1,4 @@
-"""Datagrams under `threaded`: taken and served by one thread, while another stands by."""
+"""Datagrams under `threaded`: taken and served by one and the same thread."""
 
 import socket
 import threading
@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from acceptor import Accepted, Closed, Limits, Message, Server, Started
-from acceptor.core.relayed import RelayDispatcher
-from tests.core.kit import DATAGRAMS, STRATEGIES, begin_drain, sender, stage_of, wait_for_active
-from tests.fakes import tcp
+from tests.core.kit import DATAGRAMS, begin_drain, sender, stage_of, wait_for_active
 from tests.support import Recorder, serving, wait_until
 
 
@@ -46,24 +44,6 @@ def ask(client: socket.socket, *questions: bytes) -> list[bytes]:
     return [client.recv(100) for _ in questions]
 
 
-def is_relayed(server: Server[Any, Any]) -> bool:
-    return isinstance(server._opened("look").intake._dispatcher, RelayDispatcher)
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("transport", DATAGRAMS)
-def test_datagrams_are_relayed_under_threads_only(
-    transport: str, strategy: str, handler: Choosy, tmp_path: Path
-) -> None:
-    with serving(stage_of(transport, strategy, tmp_path).handler(handler)) as server:
-        assert is_relayed(server) == (strategy == "threaded")
-
-
-def test_connections_are_not_relayed(handler: Choosy) -> None:
-    with serving(tcp().threaded().handler(lambda *_: None)) as server:
-        assert not is_relayed(server)
-
-
 @pytest.mark.parametrize("transport", DATAGRAMS)
 def test_handler_that_runs_long_holds_up_nobody(
     transport: str, handler: Choosy, tmp_path: Path
@@ -79,7 +59,7 @@ def test_handler_that_runs_long_holds_up_nobody(
         wait_until(lambda: server.stats.finished == 3)
         assert [live.id for live in server.connections()] == [1, 2, 3]
         assert len({live.worker for live in server.connections()}) == 3
-        assert {name for name in handler.threads if "-crew" not in name} == set()
+        assert "acceptor" not in handler.threads  # the accept thread's name
         handler.may_end.release(3)
         assert [client.recv(100) for _ in range(3)] == [b"wait"] * 3
     assert sorted(answers) == [b"1", b"2", b"3"]
