@@ -157,7 +157,9 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         """
         if self._backoff.attempts or self.intake.holds_one or not lending.is_allowed:
             return False
-        self.waiter.turn_to(-1)
+        if self.waiter.port >= 0:
+            with self._port_lock:  # the port is not closed meanwhile
+                self.waiter.turn_to(-1)
         try:
             lending.begin()
             while lending.goes_on:
@@ -290,14 +292,21 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             self._backoff.end()
         return incoming
 
+    def finish_lent_accept(self) -> None:
+        """Wait until no worker accepts any more of its own; for any thread."""
+        if self._lending is not None:
+            self._lending.finish()
+
+    def is_taken_by(self, thread: int) -> bool:
+        """Whether this thread, a worker, is letting a client in just now."""
+        return self._lending is not None and self._lending.taker == thread
+
     def finish_accept(self) -> None:
         """Wait until an accept that is under way is over; not for the thread that accepts.
 
         Accepting does not wait, so this takes no time; with a lock, which costs each request more
         than a flag, it would be the same.
         """
-        if self._lending is not None:
-            self._lending.finish()
         while self._accepting:
             time.sleep(_GLANCE)
         if self.direct is not None:
@@ -320,12 +329,13 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
 
         Returns how many waited in vain, None if that is not known.
         """
+        if self._lending is not None:
+            # First, and not under the lock: whoever lets a client in may look at our statistics.
+            self._lending.end(for_good=True)
         with self._port_lock:
             if self._retired:
                 return self._left
             self._retired = True
-            if self._lending is not None:
-                self._lending.end(for_good=True)
             # So that the port is never closed, and its number used again, between the look at
             # the flag and the system call.
             if self.direct is not None:

@@ -56,6 +56,8 @@ class Lending:
     _is_lent: bool = attrs.field(default=False, init=False)
     _is_over: bool = attrs.field(default=False, init=False)
     _trouble: Exception | None = attrs.field(default=None, init=False)
+    taker: int | None = attrs.field(default=None, init=False)
+    """The worker that takes a client just now; its identity."""
     _turnstile: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
 
     @property
@@ -113,12 +115,15 @@ class Lending:
     def take(self) -> Job | None:
         """Take one client, in a worker; None if there is none, or it may not."""
         with self._turnstile:
+            self.taker = _get_ident()
             try:
                 return self._take()
             except Exception as error:
                 self._trouble = error
                 self.hand_back()
                 return None
+            finally:
+                self.taker = None
 
     def _take(self) -> Job | None:
         orders, intake = self._orders, self._intake

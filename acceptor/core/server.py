@@ -380,6 +380,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
             self._paused_at = self._recipe.clock()
         loop = self._opened("pause")
         loop.waiter.wake()
+        loop.finish_lent_accept()
         if self._seat.driver != threading.get_ident():  # or this is a signal handler in its midst
             loop.finish_accept()
         self._report(AcceptPaused(cause=None, delay=None))
@@ -485,7 +486,10 @@ class Server(Generic[RequestT_co, PeerT_co]):
     def _refuse_to_wait_for_itself(self, act: str) -> None:
         me = threading.get_ident()
         waited_for = me in (self._seat.driver, self._ending.closer)
-        if waited_for or (self._loop and self._loop.intake.admission.runs_in(me)):
+        loop = self._loop
+        if loop is not None:
+            waited_for = waited_for or loop.is_taken_by(me) or loop.intake.admission.runs_in(me)
+        if waited_for:
             raise SelfWaitError(
                 f"cannot {act} here: the calling thread is one that would be waited for; "
                 "call shutdown(), which only asks"
