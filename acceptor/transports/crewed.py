@@ -39,10 +39,15 @@ if sys.platform == "linux":
     class CrewHolding(Holding):
         """Holds connections for a crew.
 
-        The thread that drives the accept loop accepts, negotiates and looks at the clock. All else
-        is the crew's: its wait reports each descriptor once (EPOLLONESHOT), so what it reports has
-        one owner, until that waits for it again. Whoever wants a connection otherwise, claims it:
-        `lock` guards `is_owned`.
+        The thread that drives the accept loop accepts, negotiates and looks at the clock; until
+        `admit` a connection is that thread's alone, and the `timers` always are. All else is the
+        crew's: its wait reports each descriptor once (EPOLLONESHOT). Whoever wants a connection,
+        the crew, the driver or a thread that cuts it, claims it first, and what a thread has
+        claimed is its own until it gives it back, and then waits for it anew.
+
+        `lock` guards `is_owned`, `is_over` and `mail` of all connections, and with that who closes
+        a socket; `by_fd` loses one under it only. Whoever gives back looks, under it, whether there
+        is mail, an end, or a drain that its owner has not seen. `now` is a guess.
         """
 
         _crew: Relay = attrs.field(init=False, repr=False)
@@ -51,6 +56,7 @@ if sys.platform == "linux":
             factory=socket.socketpair, init=False, repr=False
         )
         _started: bool = attrs.field(default=False, init=False)
+        _is_closed: bool = attrs.field(default=False, init=False)
 
         def __attrs_post_init__(self) -> None:
             super().__attrs_post_init__()
@@ -71,6 +77,8 @@ if sys.platform == "linux":
             if not self._started:
                 self._crew.start()
                 self._started = True
+            connection: Any = job
+            connection.is_owned = True  # nobody may cut it but by shutting it
             super().submit(job)
 
         # What the crew does.
@@ -104,13 +112,11 @@ if sys.platform == "linux":
                     self.go_on(connection, me)
                 else:
                     self.on_event(connection, me)
-                if self.is_leaving:
-                    self.settle(connection)
             except BaseException as error:
                 if not is_ctrl_c(error):
                     LOGGER.exception("serving %s broke", connection.peer)
                 self.end(connection, Outcome.FAILED)
-            self._give_back(connection)
+            self._give_back(connection, may_leave=True)
 
         # Who owns a connection.
 
@@ -121,25 +127,39 @@ if sys.platform == "linux":
                 connection.is_owned = True
                 return True
 
-        def _give_back(self, connection: HeldConnection) -> None:
-            while True:
-                with self.lock:
-                    if connection.is_over:
-                        return
-                    must_end = connection.ending is not None and connection.out is None
-                    if connection.mail is None and (connection.lingers or not must_end):
-                        connection.is_owned = False
-                        has_more = connection.queue is not None and connection.out is None
-                        if not has_more:
-                            self._arm(connection)
-                        urgency = 2 if connection.lingers else 0 if connection.out is None else 1
-                        if urgency != connection.urgency:
-                            self._tell_urgency(connection, urgency)
-                        break
-                connection.take_mail()
-                self.settle(connection)
+        def _give_back(self, connection: HeldConnection, *, may_leave: bool = False) -> None:
+            """Wait for it anew; before, see to what others wanted of it while it was owned.
+
+            `may_leave` if what it has sent before a drain was served.
+            """
+            while not self._let_rest(connection, may_leave):
+                if self._is_closed:
+                    self.end(connection, Outcome.CUT)
+                else:
+                    connection.take_mail()
+                    self.settle(connection)
+
+        def _let_rest(self, connection: HeldConnection, may_leave: bool) -> bool:
+            with self.lock:
+                if connection.is_over:
+                    return True
+                has_queue = connection.queue is not None
+                must_end = connection.ending is not None or (
+                    may_leave and self.is_leaving and not has_queue and connection.pending is None
+                )
+                is_done = must_end and connection.out is None and not connection.lingers
+                if self._is_closed or connection.mail is not None or is_done:
+                    return False
+                connection.is_owned = False
+                has_more = has_queue and connection.out is None
+                if not has_more:
+                    self._arm(connection)
+                urgency = 2 if connection.lingers else 0 if connection.out is None else 1
+                if urgency != connection.urgency:
+                    self._tell_urgency(connection, urgency)
             if has_more:
                 self._crew.add([(connection.fd, 0)])
+            return True
 
         def _tell_urgency(self, connection: HeldConnection, urgency: int) -> None:
             """Have the driver, whose the timers are, see to what may be sooner now."""
@@ -156,7 +176,6 @@ if sys.platform == "linux":
         def admit(self, connection: HeldConnection) -> None:
             """Wait for its messages from now on."""
             connection.state = _RESTING
-            connection.is_owned = True
             self._poller.register(connection.fd, select.EPOLLONESHOT)
             if connection.is_halted:
                 self.settle(connection)
@@ -212,7 +231,9 @@ if sys.platform == "linux":
 
         def expire(self, connection: HeldConnection) -> None:
             """End a connection whose time is over, even while a message of it is served."""
-            if not self._claim(connection):
+            if connection.opening is not None:
+                super().expire(connection)
+            elif not self._claim(connection):
                 is_late = self.timers.deadline_of(connection) <= self.now
                 if is_late and self.service.admission.settle_now(connection, Outcome.TIMED_OUT):
                     connection.cut()
@@ -233,12 +254,18 @@ if sys.platform == "linux":
                     self.end(connection, Outcome.CUT)
 
         def close(self) -> None:
-            """End all connections, and send the crew home."""
-            super().close()
-            if self._started:
-                self._crew.close()
-            else:
-                self.close_wait()
+            """End all connections that nobody serves now, and send the crew home.
+
+            Who still serves one, ends it when he gives it back.
+            """
+            self._is_closed = True
+            for connection in self.by_fd.copy().values():
+                if connection.state is not _RESTING or self._claim(connection):
+                    self.end(connection, Outcome.CUT)
+                else:
+                    connection.note_ending(Outcome.CUT)
+                    connection.cut()
+            self._crew.close()
 
         def close_wait(self) -> None:
             """Let go of what is waited with."""

@@ -163,6 +163,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     One thread at a time owns it, and it alone reads, cuts, serves, writes and ends it; `worker` is
     that thread while it serves. What other threads want of it they leave in `mail` and `ending`.
     The holder's lock guards `mail`, `is_owned`, and the closing of the socket against a cut.
+    `ending` is said before `is_halted`, and whoever takes that back looks at `ending` afterwards.
     """
 
     sock: Any
@@ -322,8 +323,14 @@ class HeldConnection(ServeRequest[Any, Any]):
             self.traffic[1] += sent
             self.flushed = self.service.clock()
         self.out = None
-        self.is_halted = self.ending is not None
+        self.go_on()
         return True
+
+    def go_on(self) -> None:
+        """Let further messages be served, unless it is to end."""
+        self.is_halted = False
+        if self.ending is not None:  # who ends it meanwhile says first that it ends
+            self.is_halted = True
 
     def take_mail(self) -> None:
         """Send what other threads have left here; once it is to end, they can leave no more."""

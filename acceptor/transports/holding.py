@@ -115,8 +115,9 @@ class Holding(Dispatcher):
     @property
     def messages(self) -> int:
         """How many messages were begun with."""
-        live = sum(connection.messages for connection in list(self.by_fd.values()))
-        return self._ended_messages + live
+        with self.lock:  # one that ends is in one of the two
+            ended, held = self._ended_messages, self.by_fd.copy()
+        return ended + sum(connection.messages for connection in held.values())
 
     def note_time(self) -> None:
         """Look at the clock, once for all that has come together."""
@@ -230,7 +231,7 @@ class Holding(Dispatcher):
             self.end(connection, Outcome.CLIENT_LEFT)
             return
         if not data:
-            if connection.pending is None:  # nearly always
+            if connection.pending is None and connection.mail is None:  # nearly always
                 connection.has_ended_input = True
                 self.end(connection, Outcome.FINISHED)
             else:
@@ -346,8 +347,8 @@ class Holding(Dispatcher):
     def go_on(self, connection: HeldConnection, me: int) -> None:
         """Serve what is complete already; for its owner."""
         if connection.out is None and connection.ending is None and not connection.is_over:
-            connection.is_halted = False
-            if connection.queue:
+            connection.go_on()
+            if connection.queue and not connection.is_halted:
                 self._serve(connection, connection.queue, me)
         self.settle(connection)
 
@@ -366,6 +367,7 @@ class Holding(Dispatcher):
         if connection.pending is not None:
             text = f"{len(connection.pending)} bytes of it had come"
             self._tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
+        connection.take_mail()
         if connection.out is None:
             self.end(connection, connection.ending or Outcome.FINISHED)
         else:
@@ -567,7 +569,7 @@ class Holding(Dispatcher):
 
     def _dismiss(self) -> None:
         self._dismissed = True
-        for connection in list(self.by_fd.values()):
+        for connection in self.by_fd.copy().values():
             if connection.opening is not None:
                 self.end(connection, Outcome.CUT)
             else:
@@ -597,5 +599,5 @@ class Holding(Dispatcher):
 
     def close(self) -> None:
         """Nothing to let go: no connection is left, or those that are were cut."""
-        for connection in list(self.by_fd.values()):
+        for connection in self.by_fd.copy().values():
             self.end(connection, Outcome.CUT)
