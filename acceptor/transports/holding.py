@@ -215,7 +215,7 @@ class Holding(Dispatcher):
                     self.on_event(connection, me)
             if self.ready:
                 self.take_turns()
-            if others or now >= until:
+            if others or now >= until or self.waiter.rechecks:
                 return others
 
     def on_event(self, connection: HeldConnection, me: int) -> None:
