@@ -19,7 +19,6 @@ from acceptor import (
     StreamNeedsHandler,
     Workplace,
 )
-from tests.support import read_all
 
 
 @attrs.frozen
@@ -90,19 +89,6 @@ def obey(message: Message, client_address: object, server: object) -> None:
     message.reply(message.payload)
     if message.payload == b"close":
         message.close()
-
-
-def ask_all(client: socket.socket, question: bytes) -> bytes:
-    """Send everything, half-close, and return all that comes back; closes the client."""
-    with client:
-        client.sendall(question)
-        half_close(client)
-        return read_all(client)
-
-
-def half_close(client: socket.socket) -> None:
-    """End our side alone; over TLS, too, where only the layer below can do that."""
-    socket.socket.shutdown(client, socket.SHUT_WR)
 
 
 def read_line(client: socket.socket) -> bytes:

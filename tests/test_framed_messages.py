@@ -1,6 +1,7 @@
 """What a message is and does, under every strategy."""
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,7 @@ from tests.framed_kit import (
     IN_THREADS,
     STRATEGIES,
     Kept,
-    ask_all,
     by,
-    half_close,
     obey,
     read_line,
     tcp,
@@ -91,7 +90,7 @@ def test_replies_that_a_slow_reader_leaves_lying_come_whole_and_in_order(
     stage = by(strategy, unix.framed(lines(), max_output=2**24))
     with serving(stage.handler(much)) as server, connect(server.address) as client:
         client.sendall(b"".join(b"%c0123\n" % letter for letter in letters))
-        half_close(client)
+        client.shutdown(socket.SHUT_WR)
         recorder.wait_for(MessageServed)
         answer = read_all(client)
 
@@ -112,7 +111,7 @@ def test_thread_of_the_handler_may_reply_while_it_runs(strategy: str) -> None:
     stage = by(strategy, tcp().framed(lines()))
     with serving(stage.handler(in_thread)) as server, connect(server.address) as client:
         client.sendall(b"?\n")
-        half_close(client)
+        client.shutdown(socket.SHUT_WR)
 
         assert sorted(read_all(client).splitlines()) == [b"1", b"from a thread"]
 
@@ -202,7 +201,7 @@ def test_handler_that_raises_ends_its_own_connection_alone(strategy: str) -> Non
         other.sendall(b"before\n")
         assert read_line(other) == b"before\n"
 
-        assert ask_all(connect(server.address), b"good\nfail\nnever\n") == b"good\n"
+        assert ask(server.address, b"good\nfail\nnever\n") == b"good\n"
 
         other.sendall(b"after\n")
         assert read_line(other) == b"after\n"

@@ -21,7 +21,7 @@ from acceptor import (
 )
 from acceptor.testing import FakeClock
 from tests.fakes import Call
-from tests.framed_kit import IN_THREADS, STRATEGIES, by, half_close, read_line, tcp
+from tests.framed_kit import IN_THREADS, STRATEGIES, by, read_line, tcp
 from tests.support import Recorder, ask, connect, read_all, serving
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
@@ -101,7 +101,7 @@ def leave(client: socket.socket, server: Server[Any, Any]) -> None:
 
 
 def leave_half(client: socket.socket, server: Server[Any, Any]) -> None:
-    half_close(client)
+    client.shutdown(socket.SHUT_WR)
     read_all(client)
 
 

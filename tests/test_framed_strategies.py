@@ -43,7 +43,10 @@ class Short(Concurrency):
     """A strategy that is out of workers at first."""
 
     refusals: int
-    limit: int = 4
+
+    @property
+    def limit(self) -> int:
+        return 4
 
     def start(self, workplace: Workplace, /) -> Dispatcher:
         return Reluctant(ByHand().start(workplace), self.refusals)
