@@ -196,8 +196,10 @@ class HandedHolding(Holding):
 
     def _hand_over(self, connection: HeldConnection) -> None:
         queue = connection.queue or deque()
+        began, sent = self.service.clock(), connection.traffic[1]
         leave = self.judge(connection)
         if leave is None:
+            self.tell_served(connection, Outcome.DENIED, began, len(queue[0]), sent)
             return
         payload = queue.popleft()
         connection.queue = queue or None
@@ -206,7 +208,6 @@ class HandedHolding(Holding):
         relay = None
         try:
             relay = _relay() if self.relays else None
-            began, sent = self.service.clock(), connection.traffic[1]
             job = MessageJob(connection, payload, leave, self, relay, began, sent)
             self._jobs[connection] = job
             self.dispatcher.submit(job)
