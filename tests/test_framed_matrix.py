@@ -156,11 +156,15 @@ def test_many_clients_at_once_have_all_their_messages_answered_in_order(
         heard = [FRAMING.cut_all(client.rest()) for client in clients]
         closed = recorder.wait_for(Closed, many)
 
-    for number, (asked, (*answers, rest)) in enumerate(zip(said, heard, strict=True)):
-        assert rest == b""
+    sessions: set[bytes] = set()
+    for asked, (*answers, rest) in zip(said, heard, strict=True):
+        number = answers[0].split(b" ")[0]
+        sessions.add(number)
         # A child counts in its own copy, which ends with it.
         counts = [1] * each if strategy == "forked" else range(1, each + 1)
+        assert rest == b""
         assert answers == [
-            b"%d %d " % (number, at) + payload for at, payload in zip(counts, asked, strict=True)
+            b"%b %d " % (number, at) + payload for at, payload in zip(counts, asked, strict=True)
         ]
+    assert len(sessions) == many
     assert {event.outcome for event in closed} == {Outcome.FINISHED}
