@@ -10,12 +10,13 @@ from typing import Final
 import attrs
 
 from acceptor.core.interfaces import Job
+from acceptor.core.values import define
 
 if sys.platform == "linux":
     # Edge-triggered: the system wakes one thread for each client that comes, and not all of them.
     _ONE_OF_US: Final = select.EPOLLIN | select.EPOLLET
 
-    @attrs.define(eq=False)
+    @define(eq=False)
     class Anteroom:
         """A wait for whichever comes first, a client at the port while it is lent, or a call.
 

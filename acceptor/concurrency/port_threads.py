@@ -9,11 +9,12 @@ from acceptor.concurrency import warm_threads
 from acceptor.concurrency.warm_threads import ThreadDispatcher, Worker
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Borrower, Job
+from acceptor.core.values import define
 
 if sys.platform == "linux":
     from acceptor.concurrency.anteroom import Anteroom
 
-    @attrs.define(eq=False)
+    @define(eq=False)
     class PortThreads(ThreadDispatcher, Borrower):
         """Has one thread more than there are clients wait at the port while it is lent.
 

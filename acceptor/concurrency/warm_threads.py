@@ -9,12 +9,13 @@ import attrs
 
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Dispatcher, Job
+from acceptor.core.values import define
 
 # Starting a thread costs more than a short request; an idle one costs only its stack.
 KEEP_WARM: Final = 5.0  # seconds
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Worker:
     """One thread, as the dispatcher sees it: where to leave a job, and how to say so."""
 
@@ -30,7 +31,7 @@ class Worker:
         self.called.release()
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class ThreadDispatcher(Dispatcher):
     """Hands a job to the thread that was idle last, or to a new one.
 
