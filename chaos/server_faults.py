@@ -32,10 +32,12 @@ def without(what: str) -> Strike:
     return strike
 
 
-def without_threads(lab: Lab) -> float:
+def without_threads(lab: Lab) -> float | None:
     """Have the machine give no more threads while more clients come than warm ones can serve."""
-    if not lab.is_stream:
-        return without("no threads")(lab) or 0.0
+    if not lab.is_stream:  # whichever thread waits serves each of them
+        with lab.trouble("no threads"):
+            lab.ask()
+        return None
     pauses = lab.books()["pauses"] + 1
     with lab.trouble("no threads"):
         clients = [lab.send(b"hold\n") for _ in range(_MORE_THAN_ARE_WARM)]
