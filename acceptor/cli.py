@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NoReturn, cast
 
 from acceptor.builder import ServerBuilder
-from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN
+from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN, DEFAULT_THREADS
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS
 from acceptor.core.access import Policy, allow_networks, deny_networks
 from acceptor.core.deadlines import Timeouts
@@ -86,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         const=DEFAULT_MAX_THREADS,
         help="a thread for each request, at most N (%(const)s)",
+    )
+    how.add_argument(
+        "--pooled",
+        metavar="N",
+        nargs="?",
+        type=int,
+        const=DEFAULT_THREADS,
+        help="a pool of N threads (%(const)s), which are there from the start",
     )
     how.add_argument(
         "--forked",
@@ -190,6 +198,8 @@ def _build(options: argparse.Namespace, endpoint: Endpoint) -> _Listening:
     stage: Any = cast("Any", ServerBuilder().listen_on(endpoint))
     if options.threaded is not None:
         stage = stage.threaded(options.threaded)
+    if options.pooled is not None:
+        stage = stage.pooled(options.pooled)
     if options.forked is not None:
         stage = stage.forked(options.forked)
     stage = stage.limits(max_connections=options.max_connections)

@@ -92,6 +92,8 @@ def test_command_logs_to_standard_error(tmp_path: Path) -> None:
         (("--sync",), "here"),
         (("--threaded",), "thread"),
         (("--threaded", "2"), "thread"),
+        (("--pooled",), "thread"),
+        (("--pooled", "2"), "thread"),
         (("--forked",), "child"),
         (("--forked", "2"), "child"),
     ],

@@ -14,7 +14,7 @@ from tests.support import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("how", ["--sync", "--threaded", "--forked"])
+@pytest.mark.parametrize("how", ["--sync", "--threaded", "--pooled", "--forked"])
 def test_first_signal_drains_and_the_running_request_ends_well(
     how: str, number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -27,7 +27,7 @@ def test_first_signal_drains_and_the_running_request_ends_well(
         assert "stopped: 1 finished, 0 cut" in it.log()
 
 
-@pytest.mark.parametrize("how", ["--sync", "--threaded", "--forked"])
+@pytest.mark.parametrize("how", ["--sync", "--threaded", "--pooled", "--forked"])
 def test_ctrl_c_in_the_terminal_drains_too(how: str, tmp_path: Path) -> None:
     with running(tmp_path, "app:Hold", *LOOPBACK, how, "--grace", "600") as it, it.hold() as client:
         os.killpg(it.process.pid, signal.SIGINT)  # a terminal tells the whole group
@@ -37,7 +37,7 @@ def test_ctrl_c_in_the_terminal_drains_too(how: str, tmp_path: Path) -> None:
         assert it.end() == 0
 
 
-@pytest.mark.parametrize("how", ["--sync", "--threaded", "--forked"])
+@pytest.mark.parametrize("how", ["--sync", "--threaded", "--pooled", "--forked"])
 def test_second_signal_stops_at_once(how: str, tmp_path: Path) -> None:
     with running(tmp_path, "app:Hold", *LOOPBACK, how, "--grace", "600") as it, it.hold():
         it.process.send_signal(signal.SIGINT)
@@ -49,7 +49,7 @@ def test_second_signal_stops_at_once(how: str, tmp_path: Path) -> None:
         assert "stopped: 0 finished, 1 cut" in it.log()
 
 
-@pytest.mark.parametrize("how", ["--sync", "--threaded", "--forked"])
+@pytest.mark.parametrize("how", ["--sync", "--threaded", "--pooled", "--forked"])
 def test_request_that_outlives_the_grace_period_is_cut(how: str, tmp_path: Path) -> None:
     with running(tmp_path, "app:Hold", *LOOPBACK, how, "--grace", "0") as it, it.hold() as client:
         it.process.terminate()

@@ -24,6 +24,7 @@ TCP = ("app:Echo", *LOOPBACK)
         ((*TCP, "--sync", "--forked"), "not allowed with"),
         ((*TCP, "--threaded", "many"), "'many'"),
         ((*TCP, "--threaded", "0"), "1 or more, got 0"),
+        ((*TCP, "--pooled", "0"), "1 or more, got 0"),
         ((*TCP, "--forked", "-1"), "1 or more, got -1"),
         ((*TCP, "--grace", "soon"), "'soon'"),
         ((*TCP, "--grace", "-1"), "grace must be seconds, 0 or more"),
