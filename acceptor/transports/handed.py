@@ -237,6 +237,12 @@ class HandedHolding(Holding):
         elif job.has_ended:
             self._on_end(job)
 
+    def on_late_note(self, connection: HeldConnection) -> None:
+        """See to a message that has outlived its connection."""
+        job = self._jobs.get(connection)
+        if job is not None and job.has_ended:
+            self._on_end(job)
+
     def _on_end(self, job: MessageJob) -> None:
         connection = job.connection
         if job.relay is not None:
@@ -339,3 +345,6 @@ class HandedHolding(Holding):
         """End all connections, and let the workers go."""
         super().close()
         self.dispatcher.close()
+        for connection, job in list(self._jobs.items()):
+            if job.relay is not None:  # nobody reads the note that its child has ended
+                self._take_back(connection, job.relay)

@@ -374,7 +374,11 @@ class HeldConnection(ServeRequest[Any, Any]):
             self.holder.note(self)
 
     def cut(self) -> None:
-        """Shut the connection both ways, which ends it as soon as its owner looks."""
+        """Shut the connection both ways, which ends it as soon as its owner looks.
+
+        What has come and is not served yet is not served any more.
+        """
         with self.holder.lock:
             if not self.is_over:
+                self.note_ending(Outcome.CUT)
                 self.incoming.cut()

@@ -358,9 +358,12 @@ class Holding(Dispatcher):
             connection.opening.go_on()
         elif connection.lingers:
             self._linger(connection)
-        elif connection.out is not None and connection.flush():
-            self.rearm(connection, READABLE)
-            self.go_on(connection, me)
+        elif connection.out is not None:
+            if connection.flush():
+                self.rearm(connection, READABLE)
+                self.go_on(connection, me)
+        elif connection.ending is not None:  # another thread has cut it
+            self.settle(connection)
 
     def _on_end_of_input(self, connection: HeldConnection) -> None:
         connection.has_ended_input = True
@@ -550,8 +553,13 @@ class Holding(Dispatcher):
     def _read_notes(self) -> None:
         while self.notes:
             connection = self.notes.popleft()
-            if not connection.is_over and connection.state is _RESTING:
+            if connection.is_over:
+                self.on_late_note(connection)
+            elif connection.state is _RESTING:
                 self.look_at(connection)
+
+    def on_late_note(self, connection: HeldConnection) -> None:
+        """Do nothing: it is over."""
 
     def look_at(self, connection: HeldConnection) -> None:
         """See to what other threads want of a connection."""
