@@ -52,12 +52,12 @@ class LateLock:
 
 def test_one_of_two_who_cut_a_job_at_once_is_told_that_it_was_he() -> None:
     admission = Admission(1, lambda: None)
-    admission._settled = settled = Watched()
     job = IdleJob()
     admission.enter(job)
     told: list[bool] = []
+    lock: Any = LateLock(lambda: told.append(admission.settle_now(job, Outcome.CUT)))
+    admission._lock = lock
 
-    settled.meanwhile = lambda: told.append(admission.settle_now(job, Outcome.CUT))
     told.append(admission.settle_now(job, Outcome.CUT))
 
     assert told == [True, False]
