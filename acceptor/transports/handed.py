@@ -260,6 +260,11 @@ class HandedHolding(Holding):
             self.settle(connection)
         self._feed()
 
+    def let_go(self, connection: HeldConnection) -> None:
+        """End a connection once all that has come is served; it looks again when a message ends."""
+        if connection not in self._jobs:
+            super().let_go(connection)
+
     # Replies of a child.
 
     def await_replies(self, job: MessageJob, relay: _Relay) -> None:
