@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from acceptor import Closed, Message, MessageServed, Outcome, lines
+from acceptor import Accepted, Closed, Message, MessageServed, Outcome, lines
 from tests.fakes import Call, drain_meanwhile
 from tests.framed_kit import BESIDE, IN_THREADS, STRATEGIES, by, read_line, tcp, upper
 from tests.support import PATIENCE, Recorder, connect, read_all, serving
@@ -24,6 +24,7 @@ def test_drain_closes_connections_at_rest_at_once(strategy: str) -> None:
             client.sendall(b"a\n")
             assert read_line(client) == b"A\n"
         recorder.wait_for(MessageServed, 10)
+        recorder.wait_for(Accepted, 20)
         ending = Call(server.drain)
         for client in clients:
             with client:
@@ -71,6 +72,7 @@ def test_stop_cuts_what_rests_and_what_is_in_work(strategy: str) -> None:
         with connect(server.address) as client, connect(server.address) as idle:
             client.sendall(b"one\ntwo\n")
             assert came.wait(PATIENCE)
+            recorder.wait_for(Accepted, 2)  # or one in the backlog is reset
             ending = Call(server.stop)
 
             assert read_all(idle) == b""
