@@ -103,6 +103,7 @@ for refusal in (Close(), Reply(b"no"), Reset()):
 # The steps that follow keep it, and those before it are kept.
 assert_type(typed.sync(), NeedsHandler[Message[Session], InetPeer])
 assert_type(typed.threaded(8), NeedsHandler[Message[Session], InetPeer])
+assert_type(typed.pooled(8), NeedsHandler[Message[Session], InetPeer])
 assert_type(typed.forked(8), NeedsHandler[Message[Session], InetPeer])
 assert_type(typed.concurrency(Forked()), NeedsHandler[Message[Session], InetPeer])
 assert_type(
