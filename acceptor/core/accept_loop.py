@@ -347,7 +347,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
 
     def close(self) -> None:
         """Let go of what is behind the port, listener and waiter."""
-        self.intake.close()
+        if not self.waiter.is_inherited:  # else all behind the port is the parent's
+            self.intake.close()
         self.listener.close()
         self.waiter.close()
         LOOPS.discard(self._ref)

@@ -5,12 +5,13 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Generic, Self
+from typing import TYPE_CHECKING, Final, Generic, Self
 
 import attrs
 from typing_extensions import TypeVar
 
 from acceptor.core.accept_loop import Orders
+from acceptor.core.admission import Request
 from acceptor.core.at_exit import drain_at_exit
 from acceptor.core.deadlines import Deadline, Timeouts, check_timeout
 from acceptor.core.drain import CUT_PATIENCE, DrainPlan
@@ -24,6 +25,7 @@ from acceptor.core.events import (
     LiveRequest,
     Reloaded,
     ReloadFailed,
+    RequestState,
     Stats,
     StopCause,
 )
@@ -45,6 +47,14 @@ if TYPE_CHECKING:
 else:
     _plan = LazyModule("acceptor.core.plan")
     _runner = LazyModule("acceptor.core.runner")
+
+_HANDLING: Final = RequestState.HANDLING
+
+
+def _is_handled(job: Request) -> bool:
+    # A held connection is at rest or at work so often that it says so by its worker alone.
+    return job.state is RequestState.RESTING and job.worker is not None
+
 
 RequestT_co = TypeVar("RequestT_co", covariant=True, default=object)
 PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer)
@@ -153,7 +163,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
                 id=job.id,
                 peer=job.peer,
                 age=now - job.since,
-                state=job.state,
+                state=_HANDLING if _is_handled(job) else job.state,
                 received=job.traffic[0],
                 sent=job.traffic[1],
                 worker=job.worker,

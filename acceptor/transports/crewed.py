@@ -4,6 +4,7 @@ import contextlib
 import select
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Collection
 from threading import get_ident
 from typing import Any, Final
@@ -15,7 +16,7 @@ from acceptor.core.events import Outcome, RequestState
 from acceptor.core.interfaces import HasRelay, Job, Relay, RelayWork
 from acceptor.core.polling import READABLE
 from acceptor.core.reporting import LOGGER
-from acceptor.transports.held import DONTWAIT, HeldConnection
+from acceptor.transports.held import HeldConnection
 from acceptor.transports.holding import Holding
 
 _RESTING: Final = RequestState.RESTING
@@ -55,6 +56,8 @@ if sys.platform == "linux":
         _bell: tuple[socket.socket, socket.socket] = attrs.field(
             factory=socket.socketpair, init=False, repr=False
         )
+        _later: deque[tuple[int, int]] = attrs.field(factory=deque, init=False, repr=False)
+        """Those that have more to serve, and must wait for their turn."""
         _started: bool = attrs.field(default=False, init=False)
         _is_closed: bool = attrs.field(default=False, init=False)
 
@@ -92,7 +95,8 @@ if sys.platform == "linux":
                 if piece[0] == bell:
                     with contextlib.suppress(BlockingIOError):
                         self._bell[0].recv(4096)
-                    return [piece for piece in found if piece[0] != bell]
+                    found = [piece for piece in found if piece[0] != bell]
+                    return found + [self._later.popleft() for _ in range(len(self._later))]
             return found
 
         def wake(self) -> None:
@@ -145,7 +149,11 @@ if sys.platform == "linux":
                     return True
                 has_queue = connection.queue is not None
                 must_end = connection.ending is not None or (
-                    may_leave and self.is_leaving and not has_queue and connection.pending is None
+                    may_leave
+                    and self.is_leaving
+                    and not has_queue
+                    and connection.pending is None
+                    and not self.has_more(connection)
                 )
                 is_done = must_end and connection.out is None and not connection.lingers
                 if self._is_closed or connection.mail is not None or is_done:
@@ -157,8 +165,9 @@ if sys.platform == "linux":
                 urgency = 2 if connection.lingers else 0 if connection.out is None else 1
                 if urgency != connection.urgency:
                     self._tell_urgency(connection, urgency)
-            if has_more:
-                self._crew.add([(connection.fd, 0)])
+            if has_more:  # in the next round, behind whoever else has sent something
+                self._later.append((connection.fd, 0))
+                self.wake()
             return True
 
         def _tell_urgency(self, connection: HeldConnection, urgency: int) -> None:
@@ -221,12 +230,7 @@ if sys.platform == "linux":
             """End a connection of which nothing is in work; have the crew see to others."""
             if not self._claim(connection):
                 return
-            try:
-                has_sent = bool(connection.sock.recv(1, socket.MSG_PEEK | DONTWAIT))
-            except OSError:
-                has_sent = False
-            if not has_sent:
-                self.settle(connection)
+            self.settle(connection)
             self._give_back(connection)
 
         def expire(self, connection: HeldConnection) -> None:

@@ -150,6 +150,11 @@ class HandedHolding(Holding):
     _hungry: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
     _jobs: dict[HeldConnection, MessageJob] = attrs.field(factory=dict, init=False, repr=False)
 
+    def let_go(self, connection: HeldConnection) -> None:
+        """End a connection, unless its message is in work: then that is seen to when it ends."""
+        if connection not in self._jobs:
+            super().let_go(connection)
+
     def on_event(self, connection: HeldConnection, me: int) -> None:
         """Read from a connection, and hand over what is complete."""
         if connection.is_halted:
@@ -168,7 +173,8 @@ class HandedHolding(Holding):
     def put_off(self, connection: HeldConnection) -> None:
         """Have its next message served when there is a worker; until then nothing is read."""
         self.rearm(connection, 0)
-        self._hungry.append(connection)
+        if connection not in self._hungry:  # a reply of another thread has us look at it once more
+            self._hungry.append(connection)
         self._feed()
 
     def rearm(self, connection: HeldConnection, mask: int) -> None:
@@ -211,6 +217,8 @@ class HandedHolding(Holding):
             job = MessageJob(connection, payload, leave, self, relay, began, sent)
             self._jobs[connection] = job
             self.dispatcher.submit(job)
+            if relay is not None:  # or a child alone would know
+                connection.messages += 1
         except (ResourceError, OSError) as error:
             LOGGER.warning("no worker for a message now, it waits: %s", error)
             leave(Outcome.CUT)
@@ -320,7 +328,7 @@ class HandedHolding(Holding):
 
     def forget(self, connection: HeldConnection) -> None:
         """Wait for it no more; before it is closed."""
-        if connection.state is _RESTING and connection.awaited:
+        if connection.state is not _RESTING or connection.awaited:
             super().forget(connection)
 
     def admit(self, connection: HeldConnection) -> None:

@@ -1,5 +1,6 @@
 """A connection that is held open between its messages: what it keeps, and the way back."""
 
+import math
 import socket
 import threading
 from collections import deque
@@ -182,6 +183,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     out: bytearray | None  # what the system has not taken yet
     active: float  # when something came last, on the clock
     flushed: float  # when some of `out` has gone last
+    watched: float  # when its deadlines are looked at next, on the clock
     messages: int  # that were begun with
     awaited: int  # what is waited for, where that is not simply what `interest` says
     is_owned: bool  # by another thread than the one that drives the accept loop, or a child
@@ -203,6 +205,7 @@ class HeldConnection(ServeRequest[Any, Any]):
         made.id = id
         made.since = made.active = made.flushed = service.clock()
         made.state = _WAITING
+        made.watched = math.inf
         made.traffic = [0, 0]
         made.worker = None
         made.leave = nothing_to_leave
@@ -280,7 +283,9 @@ class HeldConnection(ServeRequest[Any, Any]):
 
     def _post(self, data: bytes) -> bool:
         with self.holder.lock:
-            if self.ending is not None or self.is_over or self.mailed >= self.holder.max_output:
+            out = self.out
+            waiting = self.mailed + (0 if out is None else len(out))
+            if self.ending is not None or self.is_over or waiting >= self.holder.max_output:
                 return False
             if self.mail is None:
                 self.mail = []

@@ -215,7 +215,8 @@ class Holding(Dispatcher):
                     self.on_event(connection, me)
             if self.ready:
                 self.take_turns()
-            if others or now >= until or self.waiter.rechecks:
+            # If nothing has come the time is over, though the clock may stand still.
+            if others or now >= until or self.waiter.rechecks or not (events or self.ready):
                 return others
 
     def on_event(self, connection: HeldConnection, me: int) -> None:
@@ -226,6 +227,8 @@ class Holding(Dispatcher):
         try:
             data = connection.sock.recv(READ_SIZE, DONTWAIT)
         except BlockingIOError:
+            if self.is_leaving:
+                self.settle(connection)
             return
         except OSError:
             self.end(connection, Outcome.CLIENT_LEFT)
@@ -254,6 +257,7 @@ class Holding(Dispatcher):
                     if made is not None:
                         live(made)
                 except BaseException as error:
+                    connection.worker = None
                     self._on_failure(connection, error)
                 connection.worker = None
                 if connection.is_halted or self.is_leaving:
@@ -284,7 +288,7 @@ class Holding(Dispatcher):
             self.serve_one(connection, payload, me)
             if connection.is_halted or served >= TURN:
                 break
-        connection.queue = deque(left) or None
+        connection.queue = None if connection.ending is not None else deque(left) or None
 
     def serve_one(self, connection: HeldConnection, payload: bytes, me: int) -> None:
         """Have one message judged and served, and tell of it."""
@@ -446,8 +450,15 @@ class Holding(Dispatcher):
             self.put_off(connection)
         elif connection.fault is not None:
             self._refuse(connection, connection.fault)
-        elif self.is_leaving and connection.pending is None:
+        elif self.is_leaving and connection.pending is None and not self.has_more(connection):
             self.finish(connection, Outcome.FINISHED)
+
+    def has_more(self, connection: HeldConnection) -> bool:
+        """Say whether something has come that was not read yet."""
+        try:
+            return bool(connection.sock.recv(1, socket.MSG_PEEK | DONTWAIT))
+        except OSError:
+            return False
 
     def _close_politely(self, connection: HeldConnection, outcome: Outcome) -> None:
         """End our side; wait for the client to end its own if a reply may still be on its way."""

@@ -43,7 +43,8 @@ class Timers:
 
     def __attrs_post_init__(self) -> None:
         timeouts = self._timeouts
-        self._first = min(_or_never(timeouts.first_data), _or_never(timeouts.connection))
+        limits = (timeouts.first_data, timeouts.idle, timeouts.connection)
+        self._first = min(map(_or_never, limits))  # idle may be the shorter one
 
     def watch_new(self, connection: HeldConnection) -> None:
         """See that one that was just opened is ended in time."""
@@ -57,7 +58,8 @@ class Timers:
         self._add(at, connection)
 
     def _add(self, at: float, connection: HeldConnection) -> None:
-        if at < math.inf:
+        if at < connection.watched:  # one entry counts, the soonest
+            connection.watched = at
             heapq.heappush(self._entries, (at, connection.id, connection))
             if at < self.due:  # noqa: PLR1730 - a third of the time of `min`
                 self.due = at
@@ -65,7 +67,9 @@ class Timers:
                 self._sort_out()
 
     def _sort_out(self) -> None:
-        self._entries[:] = [entry for entry in self._entries if not entry[2].is_over]
+        self._entries[:] = [
+            it for it in self._entries if not it[2].is_over and it[2].watched == it[0]
+        ]
         heapq.heapify(self._entries)
         self._live = len(self._entries)
 
@@ -91,12 +95,16 @@ class Timers:
         """End those whose time is over; find out when to look again."""
         entries = self._entries
         while entries and entries[0][0] <= now:
-            connection = heapq.heappop(entries)[2]
-            if connection.is_over:
+            entry, _, connection = heapq.heappop(entries)
+            if connection.is_over or entry != connection.watched:
                 continue
+            connection.watched = math.inf
             at = self.deadline_of(connection)
             if at > now:
-                heapq.heappush(entries, (at, connection.id, connection))
+                idle = self._timeouts.idle
+                if idle and not connection.traffic[0]:  # that holds as soon as something comes
+                    at = min(at, now + idle)
+                self._add(at, connection)
             else:
                 self._expire(connection)
         self.due = entries[0][0] if entries else math.inf
