@@ -197,13 +197,18 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             return self._retired
 
     def run_once(self, timeout: float | None) -> bool:
-        """Take one client; return False if none came within so many seconds."""
+        """Take one client; return False if none came within so many seconds.
+
+        Where clients are held, it is one message: that was begun with since the last call.
+        """
         deadline = Deadline.after(timeout, self._backoff.clock)
-        while not (self._orders.ending or self._orders.emptying or self._retired):
-            if self.turn(deadline.remaining(), 1):
-                return True
-            if deadline.passed:
-                break
+        with self.intake.one_by_one() as was_served:
+            while not (self._orders.ending or self._orders.emptying or self._retired):
+                taken = self.turn(deadline.remaining(), 1)
+                if was_served(taken):
+                    return True
+                if deadline.passed:
+                    break
         return False
 
     def turn(self, timeout: float | None, most: int) -> int:

@@ -1,6 +1,8 @@
 """What a server needs of a transport that holds its connections itself."""
 
+import contextlib
 from abc import abstractmethod
+from collections.abc import Callable, Generator
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -13,6 +15,9 @@ from acceptor.core.waiting import Waiter
 
 class HoldsConnections(Dispatcher, Protocol):
     """A dispatcher of connections, whose messages are what is served."""
+
+    stops_often: bool
+    """Whether each wait ends when messages have come, so that somebody can count them."""
 
     @property
     @abstractmethod
@@ -53,10 +58,22 @@ class HoldingTransport(Protocol):
 class HoldingIntake(JobIntake[Any, Any]):
     """Lets clients in whose connections are held; each has deadlines of its own there."""
 
+    _counted: int = attrs.field(default=0, init=False)
+
     @property
     def messages(self) -> int:
         """How many messages were begun with."""
         return self.holder.messages
+
+    @contextlib.contextmanager
+    def one_by_one(self) -> Generator[Callable[[int], bool], None, None]:
+        """Give what says whether a message was begun with, here or between two calls."""
+        self.holder.stops_often = True
+        try:
+            yield lambda taken: self.messages > self._counted
+        finally:
+            self.holder.stops_often = False
+            self._counted = self.messages
 
     def dismiss(self) -> None:
         """Let connections go of which nothing is in work; from any thread."""

@@ -1,7 +1,8 @@
 """The contracts between the parts. This file depends on no part; every part depends on it."""
 
+import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from acceptor.core.deadlines import Timeouts
@@ -432,6 +433,11 @@ class Intake(Protocol[RequestT_contra, PeerT_contra]):
     @abstractmethod
     def cut_overdue(self) -> float | None:
         """Cut whose time is over; return the seconds until the next one's is, None if never."""
+
+    @contextlib.contextmanager
+    def one_by_one(self) -> Generator[Callable[[int], bool], None, None]:
+        """Give what says, by how many clients were taken, whether one request was served."""
+        yield bool
 
     @abstractmethod
     def take(self, incoming: Incoming[RequestT_contra, PeerT_contra], /) -> None:

@@ -233,8 +233,11 @@ class Server(Generic[RequestT_co, PeerT_co]):
     def handle_request(self, timeout: float | None = None) -> bool:
         """Take one client and serve it, or return False if none came within `timeout` seconds.
 
-        A client that the policy denies counts. Under a strategy with workers the request may
-        still run when this returns. `shutdown` ends the wait, too. Raises as `serve_forever`.
+        A client that the policy denies counts. Of a framed server it is a message, of any client
+        that is held or comes meanwhile, and those that have come with it; workers of a crew also
+        serve between two calls, and the next one returns at once then. Under a strategy with
+        workers the request may still run when this returns. `shutdown` ends the wait, too. Raises
+        as `serve_forever`.
         """
         check_timeout("timeout", timeout)
         begun = self._begin("handle a request")

@@ -121,6 +121,8 @@ if sys.platform == "linux":
                     LOGGER.exception("serving %s broke", connection.peer)
                 self.end(connection, Outcome.FAILED)
             self._give_back(connection, may_leave=True)
+            if self.stops_often:
+                self.waiter.wake()
 
         # Who owns a connection.
 

@@ -88,6 +88,8 @@ class Holding(Dispatcher):
     ending: bytes | None = attrs.field(default=None, init=False)
     _plain_length: int = attrs.field(default=0, init=False)
     lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    stops_often: bool = attrs.field(default=False, init=False)
+    """Whether each wait ends when messages have come, so that somebody can count them."""
     _dismissed: bool = attrs.field(default=False, init=False)
     _driver: int = attrs.field(default=0, init=False)
     _handler: Callable[[Any, Any, Any], object] = attrs.field(init=False, repr=False)
@@ -216,7 +218,13 @@ class Holding(Dispatcher):
             if self.ready:
                 self.take_turns()
             # If nothing has come the time is over, though the clock may stand still.
-            if others or now >= until or self.waiter.rechecks or not (events or self.ready):
+            if (
+                others
+                or now >= until
+                or self.waiter.rechecks
+                or self.stops_often
+                or not (events or self.ready)
+            ):
                 return others
 
     def on_event(self, connection: HeldConnection, me: int) -> None:
