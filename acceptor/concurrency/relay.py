@@ -30,7 +30,13 @@ QUIET: Final = 50
 # After a piece that took long, so many are done with the wait already handed on, and so many more
 # for each that takes long, too: work that comes slow often comes slow again.
 WARY: Final = 64
+FEW: Final = 4  # pieces in one tick and the next; then the work is slow, if less than a tick each
 QUICK: Final = 0.0005  # seconds; longer than it takes to hand the wait on
+
+# Of a piece during which others ran, too, only so long is surely slow by itself: a thread that
+# wants the interpreter back waits 5 ms for each that does not leave it. Without the difference,
+# quick work counted as slow because it was handed on, and was handed on because it counted so.
+SLOW: Final = 0.02  # seconds
 
 
 @attrs.define(eq=False)
@@ -220,13 +226,17 @@ class RelayCrew(Relay):
 
     def _watch(self, me: _Member) -> None:
         """See that the leader gets on; take its place if not."""
-        leader, quiet = self._leader, 0
+        leader, quiet, slow = self._leader, 0, 0
         turn = 0 if leader is None else leader.turn
         while not me.bell.acquire(timeout=TICK):
             now = self._leader
             if now is None:
                 return
             if now is not leader or now.turn != turn:
+                is_slow = now is leader and now.turn - turn < FEW and not now.rests
+                slow = slow + 1 if is_slow else 0
+                if slow > 1:
+                    self._wary = WARY
                 leader, turn, quiet = now, now.turn, 0
             elif now.rests:
                 quiet += 1
@@ -318,12 +328,12 @@ class RelayCrew(Relay):
     def _do_timed(self, piece: Any, ident: int) -> None:
         began = perf_counter()
         self._work.do(piece, ident)
-        if perf_counter() - began < QUICK:
+        took = perf_counter() - began
+        if took < QUICK:
             self._slow.discard(piece[0])
-            self._wary = max(0, self._wary - 1)
-        else:
+        elif took > SLOW:
             self._slow.add(piece[0])
-            self._wary = WARY
+        self._wary = max(0, self._wary - 1)
 
     def _do_slow(self, me: _Member, piece: Any, ident: int) -> None:
         """Do what will take long, but not with the last thread that is free for all the others."""

@@ -150,9 +150,10 @@ class ImmediateListener(Protocol[RequestT_co, PeerT_co]):
 
     __slots__ = ()
 
+    @property
     @abstractmethod
-    def accept_immediate(self) -> Immediate[RequestT_co, PeerT_co] | None:
-        """Do as `Listener.accept`, for a handler that is called at once."""
+    def accept_immediate(self) -> Callable[[], Immediate[RequestT_co, PeerT_co] | None]:
+        """What does as `Listener.accept`, for a handler that is called at once."""
 
 
 @runtime_checkable

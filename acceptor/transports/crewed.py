@@ -16,7 +16,7 @@ from acceptor.core.events import Outcome, RequestState
 from acceptor.core.interfaces import HasRelay, Job, Relay, RelayWork
 from acceptor.core.polling import READABLE
 from acceptor.core.reporting import LOGGER
-from acceptor.transports.held import HeldConnection
+from acceptor.transports.held import HeldConnection, can_be_written
 from acceptor.transports.holding import Holding
 
 _RESTING: Final = RequestState.RESTING
@@ -120,6 +120,7 @@ if sys.platform == "linux":
                 if not is_ctrl_c(error):
                     LOGGER.exception("serving %s broke", connection.peer)
                 self.end(connection, Outcome.FAILED)
+            connection.active = self.service.clock()
             self._give_back(connection, may_leave=True)
             if self.stops_often:
                 self.waiter.wake()
@@ -176,7 +177,7 @@ if sys.platform == "linux":
             """Have the driver, whose the timers are, see to what may be sooner now."""
             is_sooner = urgency > connection.urgency
             connection.urgency = urgency
-            if is_sooner and get_ident() == self._driver:
+            if is_sooner and get_ident() == self.driver:
                 self.timers.watch(connection)
             elif is_sooner:
                 self.note(connection)
@@ -211,10 +212,7 @@ if sys.platform == "linux":
 
         def wait_for_room(self, connection: HeldConnection, /) -> bool:
             """Wait until the client has read something; False if its time is over."""
-            poll = select.poll()
-            poll.register(connection.fd, select.POLLOUT)
-            limit = self.service.timeouts.write
-            return bool(poll.poll(None if limit is None else limit * 1000))
+            return can_be_written(connection, self.service.timeouts.write)
 
         # What the driver does.
 

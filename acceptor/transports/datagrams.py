@@ -216,7 +216,10 @@ class DatagramListener(
         datagram.sent = 0
         return datagram
 
-    accept_immediate = accept
+    @property
+    def accept_immediate(self) -> Callable[[], ReceivedDatagram | None]:
+        """What `accept` is, for a handler that is called at once."""
+        return self.accept
 
     def send_back(
         self, datagram: ReceivedDatagram, payload: bytes, *, may_wait: bool = True

@@ -15,7 +15,7 @@ from acceptor.core.events import Outcome, RequestState
 from acceptor.core.interfaces import Dispatcher, Job, Leave, Traffic
 from acceptor.core.polling import WRITABLE
 from acceptor.core.reporting import LOGGER
-from acceptor.transports.held import HeldConnection
+from acceptor.transports.held import HeldConnection, can_be_written
 from acceptor.transports.holding import Holding
 
 _RESTING: Final = RequestState.RESTING
@@ -259,6 +259,7 @@ class HandedHolding(Holding):
         self._take_back(connection, job.relay)
         job.leave(job.outcome)
         self.tell_served(connection, job.outcome, job.began, len(job.payload), job.sent)
+        connection.active = self.service.clock()
         if not connection.is_over:
             if job.outcome is not Outcome.FINISHED:
                 connection.note_ending(job.outcome)
@@ -267,11 +268,6 @@ class HandedHolding(Holding):
             self.rearm(connection, connection.interest)
             self.settle(connection)
         self._feed()
-
-    def let_go(self, connection: HeldConnection) -> None:
-        """End a connection once all that has come is served; it looks again when a message ends."""
-        if connection not in self._jobs:
-            super().let_go(connection)
 
     # Replies of a child.
 
@@ -330,6 +326,13 @@ class HandedHolding(Holding):
         """Wait for it no more; before it is closed."""
         if connection.state is not _RESTING or connection.awaited:
             super().forget(connection)
+        if self.relays:  # children that serve others have it open as well
+            connection.incoming.cut()
+
+    def wait_for_room(self, connection: HeldConnection, /) -> bool:
+        """Wait until the client has read something, in a worker; False if its time is over."""
+        is_worker = get_ident() != self.driver
+        return is_worker and can_be_written(connection, self.service.timeouts.write)
 
     def admit(self, connection: HeldConnection) -> None:
         """Wait for its messages from now on."""

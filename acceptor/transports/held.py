@@ -1,7 +1,9 @@
 """A connection that is held open between its messages: what it keeps, and the way back."""
 
 import math
+import select
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +41,15 @@ def open_socket(fd: int, family: int, proto: int) -> socket.SocketType:
     if not DONTWAIT:
         made.setblocking(False)
     return made
+
+
+def can_be_written(connection: "HeldConnection", seconds: float | None) -> bool:
+    """Wait until there is room for more, or the client has left; False if the time is over."""
+    if sys.platform != "win32":
+        poll = select.poll()
+        poll.register(connection.fd, select.POLLOUT)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
+    return bool(select.select((), (connection.fd,), (), seconds)[1])
 
 
 @attrs.define(eq=False)
@@ -135,7 +146,8 @@ class FramedMessage(Message[Any]):
         except BlockingIOError:
             sent = 0
         except OSError:
-            return False  # the client has left; whoever reads finds that out, too
+            connection.has_left = True  # what it has sent before is served all the same
+            return False
         connection.traffic[1] += sent
         if sent != len(data):
             connection.keep_for_later(data[sent:])
@@ -188,6 +200,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     awaited: int  # what is waited for, where that is not simply what `interest` says
     is_owned: bool  # by another thread than the one that drives the accept loop, or a child
     has_ended_input: bool  # the client will send no more
+    has_left: bool  # or so the system said when something was sent
     ending: Outcome | None  # how it is to end; then nothing more is read or served
     urgency: int  # 1 if replies wait for the client to read, 2 if its end is awaited
     lingers: bool  # our side is closed, and the client's is awaited
@@ -214,7 +227,7 @@ class HeldConnection(ServeRequest[Any, Any]):
         made.tls = made.session = made.session_end = made.opening = None
         made.pending = made.fault = made.queue = made.mail = made.out = made.ending = None
         made.seen = made.messages = made.mailed = made.awaited = made.urgency = 0
-        made.is_owned = made.has_ended_input = made.lingers = False
+        made.is_owned = made.has_ended_input = made.has_left = made.lingers = False
         made.is_over = made.is_halted = False
         return made
 
@@ -323,6 +336,7 @@ class HeldConnection(ServeRequest[Any, Any]):
             except BlockingIOError:
                 return False
             except OSError:
+                self.has_left = True
                 break
             del self.out[:sent]
             self.traffic[1] += sent

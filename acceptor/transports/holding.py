@@ -42,9 +42,13 @@ _WAITING: Final = RequestState.WAITING
 _RESTING: Final = RequestState.RESTING
 _HANDLING: Final = RequestState.HANDLING
 _CLOSING: Final = RequestState.CLOSING
+_FINISHED: Final = Outcome.FINISHED
 
 # Messages of one connection that are served before it is the others' turn.
 TURN: Final = 64
+
+# A burst that takes longer counts as time in which its connections were not idle.
+_LONG: Final = 0.1  # seconds
 
 DEFAULT_SIZE: Final = 2**20  # bytes, for framings that do not say how long a message may be
 
@@ -91,7 +95,8 @@ class Holding(Dispatcher):
     stops_often: bool = attrs.field(default=False, init=False)
     """Whether each wait ends when messages have come, so that somebody can count them."""
     _dismissed: bool = attrs.field(default=False, init=False)
-    _driver: int = attrs.field(default=0, init=False)
+    driver: int = attrs.field(default=0, init=False)
+    """The thread that drives the accept loop."""
     _handler: Callable[[Any, Any, Any], object] = attrs.field(init=False, repr=False)
     _server: Any = attrs.field(init=False, repr=False)
     # Up to how many bytes what has come may be one message that needs no closer look.
@@ -171,10 +176,10 @@ class Holding(Dispatcher):
     def _open_session(self, connection: HeldConnection, new_session: Callable[[], Any]) -> bool:
         try:
             connection.session = session = new_session()
-            connection.session_end = getattr(session, "closed", None)
             opened = getattr(session, "opened", None)
             if opened is not None:
                 opened(connection)
+            connection.session_end = getattr(session, "closed", None)
         except BaseException as error:
             self._tell_failure(connection, error)
             if is_ctrl_c(error):
@@ -194,7 +199,7 @@ class Holding(Dispatcher):
         poll = self.waiter.poller.poll
         held = self.by_fd.get
         others: list[tuple[int, int]] = []
-        self._driver = me = get_ident()
+        self.driver = me = get_ident()
         is_observed = self.service.report.wants_every_request or bool(self.way.rules)
         self._short = 0 if is_observed else self._plain_length
         self.now = now = clock()
@@ -217,6 +222,8 @@ class Holding(Dispatcher):
                     self.on_event(connection, me)
             if self.ready:
                 self.take_turns()
+            if (later := clock()) - now > _LONG:
+                self._note_active(events, later)
             # If nothing has come the time is over, though the clock may stand still.
             if (
                 others
@@ -226,6 +233,13 @@ class Holding(Dispatcher):
                 or not (events or self.ready)
             ):
                 return others
+
+    def _note_active(self, events: Iterable[tuple[int, int]], now: float) -> None:
+        """Let those begin to be idle only now whose handlers took long."""
+        for fd, _ in events:
+            connection = self.by_fd.get(fd)
+            if connection is not None:
+                connection.active = now
 
     def on_event(self, connection: HeldConnection, me: int) -> None:
         """Read from a connection, and serve what is complete; for its owner, the thread `me`."""
@@ -354,7 +368,7 @@ class Holding(Dispatcher):
     def take_turns(self) -> None:
         """Go on with those that had to wait for the others."""
         for _ in range(len(self.ready)):
-            self.go_on(self.ready.popleft(), self._driver)
+            self.go_on(self.ready.popleft(), self.driver)
 
     def go_on(self, connection: HeldConnection, me: int) -> None:
         """Serve what is complete already; for its owner."""
@@ -521,7 +535,8 @@ class Holding(Dispatcher):
             if connection.session_end is not None:
                 self._close_session(connection)
         finally:
-            connection.end(outcome)
+            has_gone = connection.has_left and outcome is _FINISHED
+            connection.end(Outcome.CLIENT_LEFT if has_gone else outcome)
 
     def _close_session(self, connection: HeldConnection) -> None:
         try:
@@ -540,7 +555,7 @@ class Holding(Dispatcher):
         if connection.is_halted:
             self.settle(connection)
         else:
-            self.on_event(connection, self._driver)  # most have sent something by now
+            self.on_event(connection, self.driver)  # most have sent something by now
 
     def rearm(self, connection: HeldConnection, mask: int) -> None:
         """Wait for something else from now on."""
@@ -605,7 +620,7 @@ class Holding(Dispatcher):
     def let_go(self, connection: HeldConnection) -> None:
         """End a connection, once all that has come already is served."""
         if not connection.is_halted:
-            self.on_event(connection, self._driver)
+            self.on_event(connection, self.driver)
         if not connection.is_over and not connection.is_halted:
             self.settle(connection)
 

@@ -30,9 +30,13 @@ class DirectListener(ScriptedListener, ImmediateListener[Any, Any]):
 
     during: Callable[[], object] = attrs.field(default=lambda: None, init=False)
 
-    def accept_immediate(self) -> Any:
-        self.during()
-        return self.accept()
+    @property
+    def accept_immediate(self) -> Callable[[], Any]:
+        def accept() -> Any:
+            self.during()
+            return self.accept()
+
+        return accept
 
 
 class Barrier:

@@ -23,7 +23,7 @@ from tests.framed.held_kit import (
     read_line,
     upper,
 )
-from tests.support import Recorder, connect, read_all, serving, wait_until
+from tests.support import PATIENCE, Recorder, connect, read_all, serving, wait_until
 
 MOST = 2**16
 
@@ -291,8 +291,10 @@ def test_flood_of_one_client_does_not_starve_the_others(strategy: str) -> None:
     counts = [0] * 64
     lock = threading.Lock()
     everybody_served = threading.Event()
+    everybody_sent = threading.Event()
 
     def count(message: Any) -> None:
+        everybody_sent.wait(PATIENCE)
         with lock:
             counts[int(message.payload)] += 1
             if not everybody_served.is_set() and min(counts) >= 200:
@@ -301,8 +303,10 @@ def test_flood_of_one_client_does_not_starve_the_others(strategy: str) -> None:
 
     with serving(framed(strategy).handler(handler_of(count))) as server:
         clients = [connect(server.address) for _ in range(64)]
+        wait_until(lambda: server.stats.active == len(clients))
         for number, client in enumerate(clients):
             client.sendall(b"%d\n" % number * (2000 if number else 100_000 // 2))
+        everybody_sent.set()
         wait_until(everybody_served.is_set)
         for client in clients:
             client.close()
