@@ -354,8 +354,9 @@ class CanBeFramed(Steps[RequestT, PeerT]):
         follow judge each message.
 
         `session` is called for each connection without arguments, and makes what messages have as
-        their `session`; if that has a method `opened` or `closed`, it is called with the connection
-        (see `Connection`) when it begins and when it has ended. Options: see `FramedOptions`.
+        their `session`. If that has a method `opened`, it is called with the connection (see
+        `Connection`) when that begins; and `closed`, unless `opened` has raised, when it has ended.
+        Options: see `FramedOptions`.
 
         Raises:
             ConfigurationError: It is no framing, or an option cannot work.

@@ -16,13 +16,14 @@ from acceptor import (
     Message,
     Outcome,
     Reply,
+    RequestState,
     Server,
     lines,
 )
 from acceptor.testing import FakeClock
 from tests.fakes import Call
 from tests.framed_kit import IN_THREADS, STRATEGIES, by, read_line, tcp
-from tests.support import Recorder, ask, connect, read_all, serving
+from tests.support import Recorder, ask, connect, read_all, serving, wait_until
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 in_threads = pytest.mark.parametrize("strategy", IN_THREADS)
@@ -182,6 +183,7 @@ def test_session_is_told_when_the_time_is_over(strategy: str, kind: str) -> None
             if kind == "idle":
                 client.sendall(b"?\n")
                 read_line(client)
+                wait_until(lambda: server.connections()[0].state is RequestState.RESTING)
             clock.advance(2000)
             for _ in range(1000):
                 if recorder.of(Closed, lambda event: event.id == 1):

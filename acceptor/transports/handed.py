@@ -1,5 +1,6 @@
 """Held connections whose messages are handed to any dispatcher, one job for each."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -326,8 +327,10 @@ class HandedHolding(Holding):
         """Wait for it no more; before it is closed."""
         if connection.state is not _RESTING or connection.awaited:
             super().forget(connection)
-        if self.relays:  # children that serve others have it open as well
-            connection.incoming.cut()
+        if self.relays and not connection.resets:  # children that serve others have it open as well
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_WR)  # which says goodbye, with TLS
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def wait_for_room(self, connection: HeldConnection, /) -> bool:
         """Wait until the client has read something, in a worker; False if its time is over."""

@@ -203,6 +203,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     has_left: bool  # or so the system said when something was sent
     ending: Outcome | None  # how it is to end; then nothing more is read or served
     urgency: int  # 1 if replies wait for the client to read, 2 if its end is awaited
+    resets: bool  # it is reset when it is closed
     lingers: bool  # our side is closed, and the client's is awaited
     is_over: bool
     is_halted: bool
@@ -227,7 +228,7 @@ class HeldConnection(ServeRequest[Any, Any]):
         made.tls = made.session = made.session_end = made.opening = None
         made.pending = made.fault = made.queue = made.mail = made.out = made.ending = None
         made.seen = made.messages = made.mailed = made.awaited = made.urgency = 0
-        made.is_owned = made.has_ended_input = made.has_left = made.lingers = False
+        made.is_owned = made.has_ended_input = made.has_left = made.resets = made.lingers = False
         made.is_over = made.is_halted = False
         return made
 
@@ -373,6 +374,7 @@ class HeldConnection(ServeRequest[Any, Any]):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         except OSError:
             pass
+        self.resets = True
         self.has_ended_input = True  # nothing is waited for any more
 
     @property

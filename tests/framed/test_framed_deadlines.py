@@ -175,7 +175,7 @@ def test_silent_client_behind_a_proxy_is_ended_after_handshake(strategy: str) ->
     clock = FakeClock()
     stage: Any = ServerBuilder().tcp(("127.0.0.1", 0)).proxy_protocol(trusted=["127.0.0.1"])
     stage = STRATEGIES[strategy](stage.framed(lines())).timeouts(handshake=3.0)
-    with serve(stage.handler(upper), clock=clock) as run, connect(run.address) as silent:
+    with serve(stage.handler(upper), clock=clock) as run, connect(run.address) as silent:  # noqa: SIM117
         with connect(run.address) as other:
             other.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n")
             answer = ask(other, b"x")

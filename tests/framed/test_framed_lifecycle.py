@@ -209,7 +209,7 @@ def test_close_connection_ends_one_at_rest(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", THREADS)
 def test_connections_tell_which_one_is_handled_and_where(strategy: str) -> None:
     gate = Gate()
-    with serving(framed(strategy).handler(gate)) as server, held(server) as client:
+    with serving(framed(strategy).handler(gate)) as server, held(server) as client:  # noqa: SIM117
         with held(server) as other:
             client.sendall(b"wait\n")
             gate.wait_for_begin()
@@ -357,7 +357,7 @@ def test_handle_request_serves_a_message(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", EVERY)
 def test_with_block_that_raises_cuts_connections(strategy: str) -> None:
     server = framed(strategy).handler(upper).build()
-    with pytest.raises(ZeroDivisionError), server:
+    with pytest.raises(ZeroDivisionError), server:  # noqa: PT012
         server.start()
         client = held(server)
         raise ZeroDivisionError
