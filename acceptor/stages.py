@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from acceptor.core import proxied as _proxied
     from acceptor.core import secured as _secured
     from acceptor.transports import framed as _framed
-    from acceptor.transports import holding as _holding
     from acceptor.transports import layered as _layered
     from acceptor.transports import proxy_protocol as _proxy_protocol
     from acceptor.transports import tls as _tls
+    from acceptor.transports import way as _way
 
     class ThisServer(Server[RequestT, PeerT], ClassicServer):  # type: ignore[misc]
         """This server, which is a classic one only for the checkers.
@@ -66,7 +66,7 @@ else:
     _proxied = LazyModule("acceptor.core.proxied")
     _secured = LazyModule("acceptor.core.secured")
     _framed = LazyModule("acceptor.transports.framed")
-    _holding = LazyModule("acceptor.transports.holding")
+    _way = LazyModule("acceptor.transports.way")
     _layered = LazyModule("acceptor.transports.layered")
     _proxy_protocol = LazyModule("acceptor.transports.proxy_protocol")
     _tls = LazyModule("acceptor.transports.tls")  # without `ssl`, its use raises ImportError
@@ -275,7 +275,7 @@ class Ready(PeerSteps[RequestT, PeerT]):
         if framed is not None:
             place = steps.index(framed)
             rules_of_messages = cast("tuple[Rule[Any], ...]", steps[place + 1 :])
-            way = _holding.Way(framed=framed, steps=steps[:place], rules=rules_of_messages)
+            way = _way.Way(framed=framed, steps=steps[:place], rules=rules_of_messages)
             transport = _framed.FramedTransport(transport, way)
         elif steps:
             self._check_memory(steps)

@@ -2,13 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import attrs
 
 from acceptor.core.errors import AcceptorError, ConfigurationError
 from acceptor.core.events import MessageFault
 from acceptor.core.limits import Close, Refusal, Reply, Reset
+
+DEFAULT_OUTPUT: Final = 2**16  # bytes
 
 
 class FramingError(AcceptorError):
@@ -62,7 +64,7 @@ def _check_size(instance: object, attribute: "attrs.Attribute[Any]", size: objec
         raise ConfigurationError(f"{attribute.name} must be bytes, 1 or more, got {size!r}")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Framed:
     """The step that cuts a stream into messages.
 
@@ -74,10 +76,19 @@ class Framed:
     session: Callable[[], Any] | None = None
     refusal: Refusal = attrs.field(factory=Close, validator=_check_refusal)
     """What becomes of a client that has sent what is no message, after all before it was served."""
-    max_output: int = attrs.field(default=2**16, validator=_check_size)
+    max_output: int = attrs.field(default=DEFAULT_OUTPUT, validator=_check_size)
     """Bytes of replies that may wait for a client to read. With more, a worker's `reply` waits, for
     `Timeouts.write`; in the accept thread, or elsewhere, it is not accepted. Nothing is read from
     the client meanwhile. asyncio stops its writers at the same size."""
 
-    def __str__(self) -> str:
-        return f"framed({self.framing!r})"
+    def __repr__(self) -> str:
+        chosen = "".join(
+            f", {name}={value!r}"
+            for name, value, default in (
+                ("session", getattr(self.session, "__qualname__", self.session), None),
+                ("refusal", self.refusal, Close()),
+                ("max_output", self.max_output, DEFAULT_OUTPUT),
+            )
+            if value != default
+        )
+        return f"framed({self.framing!r}{chosen})"

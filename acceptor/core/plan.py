@@ -39,7 +39,8 @@ class Plan:
     concurrency: str
     handler: str
     access: tuple[str, ...]  # the steps on a client's way, in order; empty if all may come in
-    slots: int  # requests in work at a time
+    slots: int  # requests, or messages, in work at a time
+    connections: int | None  # that are held at a time, where messages are served
     limits: Limits
     timeouts: Timeouts
     missing: tuple[str, ...]  # features that this platform lacks
@@ -49,12 +50,14 @@ class Plan:
         """Read it from the parts; nothing is opened."""
         most = recipe.concurrency.limit
         cap = recipe.limits.max_connections
+        held: int | None = getattr(recipe.transport, "most", None)
         return cls(
             endpoint=str(getattr(recipe.transport, "endpoint", recipe.transport)),
             concurrency=repr(recipe.concurrency),
             handler=_name(recipe.handler),
             access=tuple(words for step in recipe.steps for words in _words(step)),
-            slots=most if cap is None else min(most, cap),
+            slots=most if cap is None or held is not None else min(most, cap),
+            connections=held if held is None or cap is None else cap,
             limits=recipe.limits,
             timeouts=recipe.timeouts,
             missing=tuple(text for is_there, text in _FEATURES if not is_there),
@@ -66,7 +69,7 @@ class Plan:
             "listens on": self.endpoint,
             "serves with": f"{self.handler}, {self.concurrency}",
             "lets in": "everybody" if not self.access else "who passes all of these, in this order",
-            "limits": f"{self.slots} requests at a time, {self._per_peer()}",
+            "limits": f"{self._at_a_time()}, {self._per_peer()}",
             "when full": _WHEN_FULL[type(self.limits.overflow)],
             "deadlines": self._deadlines(),
             "stops": self._stops(),
@@ -75,6 +78,11 @@ class Plan:
         text = [f"{title:13}{line}" for title, line in lines.items()]
         text[3:3] = [f"{'':13}{number}. {rule}" for number, rule in enumerate(self.access, 1)]
         return "\n".join(text)
+
+    def _at_a_time(self) -> str:
+        if self.connections is None:
+            return f"{self.slots} requests at a time"
+        return f"{self.slots} messages at a time, {self.connections} connections"
 
     def _per_peer(self) -> str:
         if self.limits.per_peer is None:

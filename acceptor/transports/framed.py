@@ -13,8 +13,9 @@ from acceptor.core.path import Step
 from acceptor.core.waiting import Waiter
 from acceptor.transports.handed import HandedHolding
 from acceptor.transports.held import HeldConnection, HeldIncoming, open_socket
-from acceptor.transports.holding import Holding, Way
+from acceptor.transports.holding import Holding
 from acceptor.transports.stream import StreamListener
+from acceptor.transports.way import Way
 
 if sys.platform == "linux":
     from acceptor.transports.crewed import CrewHolding

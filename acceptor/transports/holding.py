@@ -1,8 +1,6 @@
 """Holds connections, waits for all of them at once, and has their messages served."""
 
 import math
-import socket
-import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from threading import get_ident
@@ -10,42 +8,27 @@ from typing import Any, Final, cast
 
 import attrs
 
-from acceptor.core.asking import LeaveAll
 from acceptor.core.errors import is_ctrl_c
 from acceptor.core.events import (
-    HandlerFailed,
     MessageFault,
-    MessageRefused,
-    MessageServed,
     Outcome,
-    Refused,
     RequestState,
     Started,
 )
-from acceptor.core.framing import Framed, Framing, FramingError
+from acceptor.core.framing import Framing, FramingError
 from acceptor.core.framings import Delimited
-from acceptor.core.interfaces import Dispatcher, Job, Leave
-from acceptor.core.job import Service, live
-from acceptor.core.limits import Refusal, Reply, Reset
-from acceptor.core.path import DeniedError, Rule
-from acceptor.core.polling import READABLE, WRITABLE
-from acceptor.core.secured import Secured
-from acceptor.core.waiting import Waiter
+from acceptor.core.interfaces import Job
+from acceptor.core.job import live
+from acceptor.core.polling import READABLE
 from acceptor.transports.cutting import cutter_of
-from acceptor.transports.held import DONTWAIT, READ_SIZE, FramedMessage, HeldConnection, message_of
+from acceptor.transports.held import DONTWAIT, READ_SIZE, FramedMessage, HeldConnection
 from acceptor.transports.opening import Opening
-from acceptor.transports.stream import LINGER_BYTES, LINGER_SECONDS
+from acceptor.transports.serving import Serving
 from acceptor.transports.timers import Timers
 
 # Python 3.11 takes 60 ns to look an enum's member up.
 _WAITING: Final = RequestState.WAITING
 _RESTING: Final = RequestState.RESTING
-_HANDLING: Final = RequestState.HANDLING
-_CLOSING: Final = RequestState.CLOSING
-_FINISHED: Final = Outcome.FINISHED
-
-# Messages of one connection that are served before it is the others' turn.
-TURN: Final = 64
 
 # A burst that takes longer counts as time in which its connections were not idle.
 _LONG: Final = 0.1  # seconds
@@ -53,37 +36,17 @@ _LONG: Final = 0.1  # seconds
 DEFAULT_SIZE: Final = 2**20  # bytes, for framings that do not say how long a message may be
 
 
-@attrs.frozen(kw_only=True)
-class Way:
-    """What is on a client's way here: how its messages are cut, and what comes before and after."""
-
-    framed: Framed
-    steps: tuple[Any, ...] = ()  # between accept and the first message
-    rules: tuple[Rule[Any], ...] = ()  # for each message
-
-
-def _subject(connection: HeldConnection, rule: Rule[Any]) -> Any:
-    return Secured(connection.peer, connection.tls) if rule.judges_tls else connection.peer
-
-
 @attrs.define(eq=False)
-class Holding(Dispatcher):
+class Holding(Serving):
     """The dispatcher of connections whose messages are what is served; also their `Holder`.
 
     Here messages are served in the thread that drives the accept loop. It calls `submit` and, in
     its wait, `poll`. `notes` is how other threads make it look at a connection.
     """
 
-    service: Service[Any, Any]
-    waiter: Waiter
-    way: Way
-    by_fd: dict[int, HeldConnection] = attrs.field(factory=dict, init=False, repr=False)
     ready: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
     """Those that have more to serve, and must wait for their turn."""
     notes: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
-    timers: Timers = attrs.field(init=False, repr=False)
-    is_leaving: bool = attrs.field(default=False, init=False)
-    """Whether connections are to end as soon as nothing of them is in work."""
     framing: Framing = attrs.field(init=False)
     cut_all: Callable[[bytes], list[bytes]] = attrs.field(init=False)
     max_size: int = attrs.field(init=False)
@@ -91,20 +54,17 @@ class Holding(Dispatcher):
     now: float = attrs.field(init=False)
     ending: bytes | None = attrs.field(default=None, init=False)
     _plain_length: int = attrs.field(default=0, init=False)
-    lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
     stops_often: bool = attrs.field(default=False, init=False)
     """Whether each wait ends when messages have come, so that somebody can count them."""
     _dismissed: bool = attrs.field(default=False, init=False)
     driver: int = attrs.field(default=0, init=False)
     """The thread that drives the accept loop."""
-    _handler: Callable[[Any, Any, Any], object] = attrs.field(init=False, repr=False)
-    _server: Any = attrs.field(init=False, repr=False)
     # Up to how many bytes what has come may be one message that needs no closer look.
     _short: int = attrs.field(default=0, init=False)
     _separator: bytes = attrs.field(default=b"\n", init=False)
-    _ended_messages: int = attrs.field(default=0, init=False)  # under the lock
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         framed = self.way.framed
         self.framing = framed.framing
         self.cut_all = cutter_of(framed.framing)
@@ -114,7 +74,6 @@ class Holding(Dispatcher):
             self.ending = framed.framing.ending
             self._separator = framed.framing.separator
             self._plain_length = framed.framing.max_length
-        self._handler, self._server = self.service.handler, self.service.server
         self.now = self.service.clock()
         self.timers = Timers(self.service.timeouts, self.service.clock, self.expire)
         self.waiter.poll = self.poll
@@ -181,7 +140,7 @@ class Holding(Dispatcher):
                 opened(connection)
             connection.session_end = getattr(session, "closed", None)
         except BaseException as error:
-            self._tell_failure(connection, error)
+            self.tell_failure(connection, error)
             if is_ctrl_c(error):
                 self.end(connection, Outcome.FAILED)
                 raise
@@ -280,12 +239,12 @@ class Holding(Dispatcher):
                         live(made)
                 except BaseException as error:
                     connection.worker = None
-                    self._on_failure(connection, error)
+                    self.on_failure(connection, error)
                 connection.worker = None
                 if connection.is_halted or self.is_leaving:
                     self.settle(connection)
                 return
-        self._serve(connection, connection.cut_messages(data), me)
+        self.serve(connection, connection.cut_messages(data), me)
         self.settle(connection)
 
     def receive(self, connection: HeldConnection) -> bytes:
@@ -303,68 +262,6 @@ class Holding(Dispatcher):
         connection.traffic[0] += len(data)
         return data
 
-    def _serve(self, connection: HeldConnection, payloads: Iterable[bytes], me: int) -> None:
-        """Have messages served, one after the other, until it is the others' turn."""
-        left = iter(payloads)
-        for served, payload in enumerate(left, 1):
-            self.serve_one(connection, payload, me)
-            if connection.is_halted or served >= TURN:
-                break
-        connection.queue = None if connection.ending is not None else deque(left) or None
-
-    def serve_one(self, connection: HeldConnection, payload: bytes, me: int) -> None:
-        """Have one message judged and served, and tell of it."""
-        began, sent = self.service.clock(), connection.traffic[1]
-        leave = self.judge(connection)
-        outcome = Outcome.DENIED
-        if leave is not None:
-            outcome = self.handle(connection, payload, me)
-            leave(outcome)
-        self.tell_served(connection, outcome, began, len(payload), sent)
-
-    def judge(self, connection: HeldConnection) -> Leave | None:
-        """Ask the policies whether a message may be served; if not, the client is turned away."""
-        entered = LeaveAll()
-        try:
-            for rule in self.way.rules:
-                entered.add(rule.admit(_subject(connection, rule)))
-        except DeniedError as denial:
-            entered(Outcome.DENIED)
-            self._deny(connection, denial)
-            return None
-        return entered.as_one()
-
-    def handle(self, connection: HeldConnection, payload: bytes, me: int) -> Outcome:
-        """Call the handler; whatever it raises is the outcome."""
-        connection.messages += 1
-        connection.worker = me
-        try:
-            made = self._handler(message_of(connection, payload), connection.peer, self._server)
-            if made is not None:
-                live(made)
-        except BaseException as error:
-            self._on_failure(connection, error)
-            return Outcome.FAILED
-        finally:
-            connection.worker = None
-        return Outcome.FINISHED
-
-    def tell_served(
-        self, connection: HeldConnection, outcome: Outcome, began: float, received: int, sent: int
-    ) -> None:
-        """Tell of a message, if anybody wants to know."""
-        if self.service.report.wants_every_request:
-            self.service.report(
-                MessageServed(
-                    id=connection.id,
-                    peer=connection.peer,
-                    outcome=outcome,
-                    elapsed=self.service.clock() - began,
-                    received=received,
-                    sent=connection.traffic[1] - sent,
-                )
-            )
-
     def take_turns(self) -> None:
         """Go on with those that had to wait for the others."""
         for _ in range(len(self.ready)):
@@ -375,7 +272,7 @@ class Holding(Dispatcher):
         if connection.out is None and connection.ending is None and not connection.is_over:
             connection.go_on()
             if connection.queue and not connection.is_halted:
-                self._serve(connection, connection.queue, me)
+                self.serve(connection, connection.queue, me)
         self.settle(connection)
 
     def on_halted(self, connection: HeldConnection, me: int) -> None:
@@ -383,7 +280,7 @@ class Holding(Dispatcher):
         if connection.opening is not None:
             connection.opening.go_on()
         elif connection.lingers:
-            self._linger(connection)
+            self.linger(connection)
         elif connection.out is not None:
             if connection.flush():
                 self.rearm(connection, READABLE)
@@ -395,156 +292,12 @@ class Holding(Dispatcher):
         connection.has_ended_input = True
         if connection.pending is not None:
             text = f"{len(connection.pending)} bytes of it had come"
-            self._tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
+            self.tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
         connection.take_mail()
         if connection.out is None:
             self.end(connection, connection.ending or Outcome.FINISHED)
         else:
             self.finish(connection, Outcome.FINISHED)
-
-    # What goes wrong.
-
-    def _on_failure(self, connection: HeldConnection, error: BaseException) -> None:
-        self._tell_failure(connection, error)
-        connection.note_ending(Outcome.FAILED)
-        if is_ctrl_c(error):
-            self.settle(connection)
-            raise error
-
-    def _tell_failure(self, connection: HeldConnection, error: BaseException) -> None:
-        self.service.report(HandlerFailed(id=connection.id, peer=connection.peer, error=error))
-
-    def _tell_fault(self, connection: HeldConnection, error: FramingError) -> None:
-        self.service.report(
-            MessageRefused(
-                id=connection.id, peer=connection.peer, fault=error.fault, detail=str(error)
-            )
-        )
-
-    def _refuse(self, connection: HeldConnection, fault: Exception) -> None:
-        """Turn a client away that has sent what is no message."""
-        if not isinstance(fault, FramingError):  # the framing itself has failed
-            self._tell_failure(connection, fault)
-            self.finish(connection, Outcome.FAILED)
-            return
-        self._tell_fault(connection, fault)
-        self._turn_away(connection, self.way.framed.refusal, Outcome.BAD_MESSAGE)
-
-    def _deny(self, connection: HeldConnection, denial: DeniedError) -> None:
-        self.service.report(
-            Refused(
-                id=connection.id,
-                peer=connection.peer,
-                reason=denial.reason,
-                detail=denial.detail,
-                error=denial.__cause__,
-            )
-        )
-        self._turn_away(connection, denial.how, Outcome.DENIED)
-
-    def _turn_away(self, connection: HeldConnection, how: Refusal, outcome: Outcome) -> None:
-        if isinstance(how, Reply):
-            connection.send(how.payload)
-        elif isinstance(how, Reset):
-            connection.reset()
-        self.finish(connection, outcome)
-
-    # A connection ends.
-
-    def finish(self, connection: HeldConnection, outcome: Outcome) -> None:
-        """Serve nothing more, and end it once all that was accepted has gone out."""
-        connection.note_ending(outcome)
-        self.settle(connection)
-
-    def settle(self, connection: HeldConnection) -> None:
-        """Do what is next for a connection that does not simply wait for more; its owner's."""
-        if connection.is_over or connection.lingers:
-            return
-        if connection.ending is not None:
-            connection.take_mail()
-        if connection.out is not None:
-            self.rearm(connection, WRITABLE)
-            self.hurry(connection)
-        elif connection.ending is not None:
-            self._close_politely(connection, connection.ending)
-        elif connection.queue:
-            connection.is_halted = True
-            self.put_off(connection)
-        elif connection.fault is not None:
-            self._refuse(connection, connection.fault)
-        elif self.is_leaving and connection.pending is None and not self.has_more(connection):
-            self.finish(connection, Outcome.FINISHED)
-
-    def has_more(self, connection: HeldConnection) -> bool:
-        """Say whether something has come that was not read yet."""
-        try:
-            return bool(connection.sock.recv(1, socket.MSG_PEEK | DONTWAIT))
-        except OSError:
-            return False
-
-    def _close_politely(self, connection: HeldConnection, outcome: Outcome) -> None:
-        """End our side; wait for the client to end its own if a reply may still be on its way."""
-        has_spoken = connection.traffic[0] or connection.traffic[1]
-        was_told = has_spoken or outcome is not Outcome.FINISHED
-        is_recent = self.service.clock() < connection.active + LINGER_SECONDS
-        if connection.has_ended_input or not (was_told and is_recent):
-            self.end(connection, outcome)
-            return
-        connection.queue = connection.pending = None
-        connection.seen = 0
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.end(connection, outcome)
-            return
-        connection.lingers = True
-        connection.flushed = self.service.clock()
-        self.hurry(connection)
-        self._linger(connection)
-
-    def _linger(self, connection: HeldConnection) -> None:
-        try:
-            while data := connection.sock.recv(READ_SIZE, DONTWAIT):
-                connection.seen += len(data)
-                if connection.seen > LINGER_BYTES:
-                    break
-        except BlockingIOError:
-            self.rearm(connection, READABLE)
-            return
-        except OSError:
-            pass
-        self.end(connection, connection.ending or Outcome.FINISHED)
-
-    def end(self, connection: HeldConnection, outcome: Outcome) -> None:
-        """Close it here and now, tell of it, and give its slot back."""
-        with self.lock:
-            if connection.is_over:
-                return
-            connection.is_over = connection.is_halted = True
-            connection.out = connection.mail = None
-            self.by_fd.pop(connection.fd, None)
-            self._ended_messages += connection.messages
-            try:
-                self.forget(connection)
-                connection.sock.close()
-            except OSError:  # the handler has closed it
-                pass
-        connection.state = _CLOSING
-        connection.queue = connection.pending = None
-        try:
-            if connection.session_end is not None:
-                self._close_session(connection)
-        finally:
-            has_gone = connection.has_left and outcome is _FINISHED
-            connection.end(Outcome.CLIENT_LEFT if has_gone else outcome)
-
-    def _close_session(self, connection: HeldConnection) -> None:
-        try:
-            connection.session_end(connection)
-        except BaseException as error:
-            if is_ctrl_c(error):
-                raise
-            self._tell_failure(connection, error)
 
     # Descriptors.
 

@@ -19,6 +19,7 @@ from acceptor import (
     allow_networks,
     allow_users,
     deny_networks,
+    lines,
 )
 from tests.core.kit import STRATEGIES
 from tests.fakes import greet, hold, in_phase, refuses, tcp
@@ -105,6 +106,18 @@ def test_plan_says_what_happens_when_full(overflow: Overflow, words: str) -> Non
 def test_plan_counts_slots_by_the_strategy_where_that_has_fewer() -> None:
     assert tcp().handler(greet).build().plan().slots == 1
     assert tcp().threaded(5).limits(max_connections=9).handler(greet).build().plan().slots == 5
+
+
+def test_plan_counts_messages_and_connections_where_streams_are_cut() -> None:
+    framed = tcp().framed(lines(), session=dict, refusal=Reset(), max_output=10).pooled(4)
+    handled = framed.handler(lambda message, client_address, server: None)
+
+    plan = handled.limits(max_connections=20, per_peer=2).build().plan()
+
+    assert (plan.slots, plan.connections) == (4, 20)
+    assert "4 messages at a time, 20 connections, 2 of one peer" in str(plan)
+    words = "session='dict', refusal=Reset(), max_output=10"
+    assert f"framed(lines(max_length=65536, ending=b'\\n'), {words})" in str(plan)
 
 
 def test_plan_tells_all_deadlines_and_how_it_stops() -> None:
