@@ -109,7 +109,8 @@ def test_plan_counts_slots_by_the_strategy_where_that_has_fewer() -> None:
 
 
 def test_plan_counts_messages_and_connections_where_streams_are_cut() -> None:
-    framed = tcp().framed(lines(), session=dict, refusal=Reset(), max_output=10).pooled(4)
+    stream = ServerBuilder().tcp(("127.0.0.1", 0))
+    framed = stream.framed(lines(), session=dict, refusal=Reset(), max_output=10).pooled(4)
     handled = framed.handler(lambda message, client_address, server: None)
 
     plan = handled.limits(max_connections=20, per_peer=2).build().plan()
