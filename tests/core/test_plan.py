@@ -110,14 +110,14 @@ def test_plan_counts_slots_by_the_strategy_where_that_has_fewer() -> None:
 
 def test_plan_counts_messages_and_connections_where_streams_are_cut() -> None:
     stream = ServerBuilder().tcp(("127.0.0.1", 0))
-    framed = stream.framed(lines(), session=dict, refusal=Reset(), max_output=10).pooled(4)
+    framed = stream.framed(lines(), session=object, refusal=Reset(), max_output=10).pooled(4)
     handled = framed.handler(lambda message, client_address, server: None)
 
     plan = handled.limits(max_connections=20, per_peer=2).build().plan()
 
     assert (plan.slots, plan.connections) == (4, 20)
     assert "4 messages at a time, 20 connections, 2 of one peer" in str(plan)
-    words = "session='dict', refusal=Reset(), max_output=10"
+    words = "session='object', refusal=Reset(), max_output=10"
     assert f"framed(lines(max_length=65536, ending=b'\\n'), {words})" in str(plan)
 
 
