@@ -251,6 +251,7 @@ def test_message_that_a_policy_denies_ends_its_connection(
         (closed,) = recorder.wait_for(Closed)
         with connect(server.address) as other:
             assert ask(other, b"x") == b"X"
+            recorder.wait_for(MessageServed, 3)
 
     if not isinstance(how, Reset):
         assert heard == b"A\n" + (how.payload if isinstance(how, Reply) else b"")
