@@ -31,6 +31,7 @@ def test_full_is_told_once_for_all_who_wait(strategy: str) -> None:
     server = stage.handler(hold).build().listen()
     with server, crowd(server.address, 6) as clients:
         server.start()
+        recorder.wait_for(Full)
         for client in clients:  # each that ends makes room for one who waits already
             assert client.recv(1) == b"!"
             client.sendall(b"?")
