@@ -24,7 +24,6 @@ from acceptor.transports.cutting import cutter_of
 from acceptor.transports.held import DONTWAIT, READ_SIZE, FramedMessage, HeldConnection
 from acceptor.transports.opening import Opening
 from acceptor.transports.serving import Serving
-from acceptor.transports.timers import Timers
 
 # Python 3.11 takes 60 ns to look an enum's member up.
 _WAITING: Final = RequestState.WAITING
@@ -75,7 +74,6 @@ class Holding(Serving):
             self._separator = framed.framing.separator
             self._plain_length = framed.framing.max_length
         self.now = self.service.clock()
-        self.timers = Timers(self.service.timeouts, self.service.clock, self.expire)
         self.waiter.poll = self.poll
 
     @property

@@ -42,6 +42,13 @@ class Parting(Dispatcher):
     lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
     _ended_messages: int = attrs.field(default=0, init=False)  # under the lock
 
+    def __attrs_post_init__(self) -> None:
+        self.timers = Timers(self.service.timeouts, self.service.clock, self.expire)
+
+    @abstractmethod
+    def expire(self, connection: HeldConnection) -> None:
+        """End a connection whose time is over."""
+
     @abstractmethod
     def rearm(self, connection: HeldConnection, mask: int) -> None:
         """Wait for something else from now on."""

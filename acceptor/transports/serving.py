@@ -27,6 +27,7 @@ class Serving(Parting):
     _server: Any = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         self._handler, self._server = self.service.handler, self.service.server
 
     def serve(self, connection: HeldConnection, payloads: Iterable[bytes], me: int) -> None:

@@ -122,9 +122,9 @@ def test_clients_beyond_the_threads_are_turned_away_if_told_so_and_taken_again_l
             let_go(client)
         wait_until(lambda: server.stats.active == 0)
         let_go(held(server.address))
+        wait_until(lambda: server.stats.finished == 3)
 
     assert len(recorder.of(Refused)) == 1
-    assert server.stats.finished == 3
 
 
 def test_limit_below_the_threads_holds_and_may_change_while_the_server_runs() -> None:
