@@ -145,7 +145,7 @@ def test_limit_below_the_threads_holds_and_may_change_while_the_server_runs() ->
         assert fifth.recv(1) == b"!"
         let_go(fifth)
 
-    assert server.stats.finished == 5
+        wait_until(lambda: server.stats.finished == 5)
 
 
 def test_missing_threads_are_started_later_and_those_there_serve_meanwhile(

@@ -215,7 +215,9 @@ def test_connection_ends_for_its_client_while_other_children_run() -> None:
         assert ask(client, b"x") == b"!"
         assert ask(busy, b"wait") == b"!"
 
-        server.close_connection(2 if server.connections()[1].worker is None else 1)
+        wait_until(lambda: [one.worker for one in server.connections()].count(None) == 1)
+        (resting,) = [one for one in server.connections() if one.worker is None]
+        server.close_connection(resting.id)
 
         assert is_at_end(client)
         ours.sendall(b".")
