@@ -173,3 +173,25 @@ def test_policy_behind_framed_judges_each_message(strategy: str) -> None:
         Outcome.FINISHED,
         Outcome.DENIED,
     ]
+
+
+@every_strategy
+@pytest.mark.parametrize("refusal", [Close(), Reply(b"no\n"), Reset()], ids=repr)
+def test_client_that_is_denied_behind_a_step_is_turned_away_by_type(
+    strategy: str, refusal: Any
+) -> None:
+    recorder = Recorder()
+    proxied = tcp().proxy_protocol(trusted=["127.0.0.0/8"])
+    denying = proxied.access(lambda peer: False, refusal=refusal).framed(lines())
+    with serving(by(strategy, denying.observe(recorder)).handler(upper)) as server:
+        with connect(server.address) as client:
+            client.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+
+            if isinstance(refusal, Reset):
+                with pytest.raises(ConnectionResetError):
+                    client.recv(1)
+            else:
+                assert read_all(client) == getattr(refusal, "payload", b"")
+        (closed,) = recorder.wait_for(Closed)
+
+    assert closed.outcome is Outcome.DENIED

@@ -18,7 +18,7 @@ from acceptor.core.events import MessageFault, Outcome, RequestState
 from acceptor.core.framing import Framing, FramingError
 from acceptor.core.interfaces import Incoming, Traffic
 from acceptor.core.job import ServeRequest, Service
-from acceptor.core.limits import Refusal
+from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.core.message import Message
 from acceptor.core.polling import READABLE, WRITABLE
 from acceptor.transports.served import ServedSocket
@@ -376,6 +376,13 @@ class HeldConnection(ServeRequest[Any, Any]):
             pass
         self.resets = True
         self.has_ended_input = True  # nothing is waited for any more
+
+    def turn_away(self, how: Refusal) -> None:
+        """Do what comes before the end of a client that is turned away, without waiting for it."""
+        if isinstance(how, Reply):
+            self.send(how.payload)
+        elif isinstance(how, Reset):
+            self.reset()
 
     @property
     def interest(self) -> int:

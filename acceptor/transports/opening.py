@@ -11,12 +11,10 @@ from acceptor.core.asking import LeaveAll
 from acceptor.core.errors import HandshakeError
 from acceptor.core.events import HandshakeFailure, Outcome, RequestState
 from acceptor.core.framing import Framed
-from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.core.path import DeniedError, Rule, Step
 from acceptor.core.polling import READABLE, WRITABLE, Poller
 from acceptor.core.secured import Secured
 from acceptor.transports.held import DONTWAIT, HeldConnection
-from acceptor.transports.stream import RESET
 
 _HANDSHAKE: Final = RequestState.HANDSHAKE
 
@@ -132,17 +130,9 @@ class Opening:
         try:
             leave = rule.admit(subject)
         except DeniedError as denial:
-            self._turn_away(denial.how)
+            self.connection.turn_away(denial.how)
             raise
         self._leaves.add(leave)
-
-    def _turn_away(self, how: Refusal) -> None:
-        with contextlib.suppress(OSError):
-            if isinstance(how, Reply):
-                self.connection.sock.send(how.payload, DONTWAIT)
-                self.connection.sock.shutdown(socket.SHUT_WR)
-            elif isinstance(how, Reset):
-                self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def fail_late(self) -> None:
         """End it: its time is over."""

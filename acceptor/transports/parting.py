@@ -12,7 +12,7 @@ from acceptor.core.events import HandlerFailed, MessageRefused, Outcome, Refused
 from acceptor.core.framing import FramingError
 from acceptor.core.interfaces import Dispatcher
 from acceptor.core.job import Service
-from acceptor.core.limits import Refusal, Reply, Reset
+from acceptor.core.limits import Refusal
 from acceptor.core.path import DeniedError
 from acceptor.core.polling import READABLE, WRITABLE
 from acceptor.core.waiting import Waiter
@@ -114,10 +114,7 @@ class Parting(Dispatcher):
         self._turn_away(connection, denial.how, Outcome.DENIED)
 
     def _turn_away(self, connection: HeldConnection, how: Refusal, outcome: Outcome) -> None:
-        if isinstance(how, Reply):
-            connection.send(how.payload)
-        elif isinstance(how, Reset):
-            connection.reset()
+        connection.turn_away(how)
         self.finish(connection, outcome)
 
     # A connection ends.
