@@ -40,17 +40,7 @@ def open_loop(
         waiter = Waiter(on_end_asked)
         undo.callback(waiter.close)
         held = recipe.transport if isinstance(recipe.transport, HoldingTransport) else None
-        limits = recipe.limits
-        if held is None:
-            admission = Admission(recipe.concurrency.limit, waiter.wake, limits)
-            needs_descriptors = getattr(recipe.transport, "request_type", None) is not Datagram
-            if needs_descriptors and limits.count_descriptors:
-                check_descriptors(limits, admission.limit)
-        else:
-            if limits.count_descriptors:  # which may raise what the process may open
-                check_descriptors(limits, limits.max_connections or held.most)
-            most = max(held.most, limits.max_connections or 0)
-            admission = Admission(most, waiter.wake, limits)
+        admission = _admission(recipe, held, waiter)
         listener = recipe.transport.listen()
         undo.callback(listener.close)
         workplace = AcceptThreadWorkplace(waiter)
@@ -84,6 +74,21 @@ def open_loop(
         loop = AcceptLoop(listener, waiter, intake, report, orders, backoff, lending, direct)
         undo.pop_all()  # from here on the loop owns them
         return loop
+
+
+def _admission(
+    recipe: Recipe[Any, Any], held: HoldingTransport | None, waiter: Waiter
+) -> Admission:
+    limits = recipe.limits
+    if held is not None:
+        if limits.count_descriptors:  # which may raise what the process may open
+            check_descriptors(limits, limits.max_connections or held.most)
+        return Admission(max(held.most, limits.max_connections or 0), waiter.wake, limits)
+    admission = Admission(recipe.concurrency.limit, waiter.wake, limits)
+    needs_descriptors = getattr(recipe.transport, "request_type", None) is not Datagram
+    if needs_descriptors and limits.count_descriptors:
+        check_descriptors(limits, admission.limit)
+    return admission
 
 
 def _direct_path(
