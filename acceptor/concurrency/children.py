@@ -209,8 +209,8 @@ if sys.platform != "win32":
             # Classic programs close a server while its loop runs in another thread; then both
             # reap, and one of them has found it.
             if self._children.pop(child.pid, None) is not None:
-                self.pids.discard(child.pid)
                 self._unwatch(child)
+                self.pids.discard(child.pid)  # last: who sees it gone may use its descriptor
                 child.job.count_into(self._shared.give_back(child.counts))
                 child.job.end(outcome)
 
