@@ -1,6 +1,7 @@
 """Who may accept: the thread that drives the accept loop, or the workers by themselves."""
 
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -11,6 +12,10 @@ from acceptor.core.admission import Admission
 from acceptor.core.interfaces import Borrower, Incoming, Job, Listener, LoopOrders
 
 _get_ident: Final = threading.get_ident
+
+
+# How often, at most, a server without room is looked at for some.
+GLANCE: Final = 0.05  # seconds
 
 
 class LentIntake(Protocol):
@@ -56,6 +61,7 @@ class Lending:
     _is_lent: bool = attrs.field(default=False, init=False)
     _is_over: bool = attrs.field(default=False, init=False)
     _trouble: Exception | None = attrs.field(default=None, init=False)
+    _glanced: float = attrs.field(default=0.0, init=False)
     taker: int | None = attrs.field(default=None, init=False)
     """The worker that takes a client just now; its identity."""
     _turnstile: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
@@ -163,8 +169,17 @@ class Lending:
         with self._turnstile:
             if not self._intake.is_full:
                 return overdue
-            # Full: whoever leaves next wakes us. Room: for how long it must last before it counts.
-            if not self._intake.admission.expect_room():
-                return overdue
-            left = self._intake.note_room() or None
+            left = self._look_for_room()
         return left if overdue is None else overdue if left is None else min(left, overdue)
+
+    def _look_for_room(self) -> float | None:
+        """Note whether there is room again; return when to look for it, None if we are woken."""
+        admission, now = self._intake.admission, time.monotonic()
+        if admission.is_full():
+            # Whoever leaves next wakes us, but not each time: where all are busy, that is often.
+            if now < self._glanced + GLANCE:
+                return GLANCE
+            self._glanced = now
+        if not admission.expect_room():
+            return None
+        return self._intake.note_room() or None  # for how long it must last before it counts

@@ -2,12 +2,17 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
-from acceptor import Accepted, Event, SelfWaitError, Server
+from acceptor import Accepted, Event, Outcome, SelfWaitError, Server
+from acceptor.core.admission import Admission
+from acceptor.core.interfaces import Job
+from acceptor.core.lending import GLANCE, Lending
 from tests.fakes import greet, tcp
 from tests.support import ask, connect, serving, wait_until
 
@@ -92,3 +97,49 @@ def test_observer_of_an_accept_may_pause_the_server_and_nobody_comes_in_afterwar
             wait_until(lambda: server.stats.backlog is not None)
             if accepted < 3:
                 server.resume()
+
+
+@attrs.define
+class _Intake:
+    """An intake in a spell without room."""
+
+    admission: Admission
+    is_full: bool = True
+
+    def admit(self, incoming: Any, worker: int | None = None) -> Job | None:
+        return None
+
+    def note_full(self) -> None:
+        """Do nothing."""
+
+    def note_room(self) -> float:
+        return 0.25
+
+    def next_overdue(self) -> float | None:
+        return None
+
+
+def test_server_without_room_is_not_woken_by_each_who_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, wakes = [100.0], list[None]()
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    admission = Admission(1, lambda: wakes.append(None))
+    unused: Any = None
+    lending = Lending(unused, _Intake(admission), unused, unused, unused)
+
+    def come_and_go() -> float | None:
+        job: Any = object()
+        admission.enter(job)
+        left = lending.look()
+        admission.settle(job, Outcome.FINISHED)
+        admission.leave(job)
+        return left
+
+    first, second = come_and_go(), come_and_go()
+    now[0] += GLANCE
+    third = come_and_go()
+    with_room = lending.look()
+
+    assert (first, second, third, with_room) == (None, GLANCE, None, 0.25)
+    assert len(wakes) == 2
