@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from acceptor.core.baton import BATON
 from acceptor.core.interfaces import Job
 from acceptor.core.values import define
 
@@ -70,7 +71,13 @@ if sys.platform == "linux":
 
         def wait(self, timeout: float | None) -> bool | Job:
             """Wait for a client or a call; return its job, True if called, False at the timeout."""
-            for fd, _ in self._poller.poll(timeout, 1):
+            takes_turns = BATON.give_up()
+            try:
+                events = self._poller.poll(timeout, 1)
+            finally:
+                if takes_turns:
+                    BATON.take()
+            for fd, _ in events:
                 if fd == self._bell:
                     return True
                 job = self.take()

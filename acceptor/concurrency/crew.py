@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 import attrs
 
+from acceptor.core.baton import BATON
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Dispatcher, Job
 from acceptor.core.reporting import LOGGER
@@ -66,6 +67,7 @@ class Crew(Dispatcher):
 
     def _work(self) -> None:
         """Run jobs until the end; what gets out of a job must not cost the pool a thread."""
+        BATON.join()
         while True:
             try:
                 while (job := self._next()) is not None:
@@ -77,12 +79,14 @@ class Crew(Dispatcher):
                 LOGGER.exception("a thread of the pool was broken off, %d so far", self._failures)
             else:
                 break
+        BATON.leave()
         self._go_home()
 
     def _next(self) -> Job | None:
         """Wait for a job; None when it is time to go home."""
         while True:
-            self._bell.get()
+            with BATON.aside():
+                self._bell.get()
             if self._closed:
                 return None
             if (job := self._oldest()) is not None:

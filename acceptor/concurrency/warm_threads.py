@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 
+from acceptor.core.baton import BATON
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Dispatcher, Job
 from acceptor.core.values import define
@@ -61,12 +62,19 @@ class ThreadDispatcher(Dispatcher):
 
     def _start(self, job: Job | None) -> None:
         thread = threading.Thread(
-            target=self._work, args=(Worker(job),), name="acceptor-worker", daemon=True
+            target=self._live, args=(Worker(job),), name="acceptor-worker", daemon=True
         )
         try:
             thread.start()
         except RuntimeError as error:
             raise ResourceError(errno.EAGAIN, str(error)) from error
+
+    def _live(self, worker: Worker) -> None:
+        BATON.join()
+        try:
+            self._work(worker)
+        finally:
+            BATON.leave()
 
     def _work(self, worker: Worker) -> None:
         while (job := worker.job) is not None:
@@ -78,14 +86,15 @@ class ThreadDispatcher(Dispatcher):
     def _await_call(self, worker: Worker) -> None:
         with self._lock:
             self._idle.append(worker)
-        if worker.called.acquire(timeout=0.0 if self._closed else KEEP_WARM):
-            return
-        with self._lock:
-            goes_home = worker in self._idle
-            if goes_home:
-                self._idle.remove(worker)
-        if not goes_home:  # somebody has just taken it, and calls
-            worker.called.acquire()
+        with BATON.aside():
+            if worker.called.acquire(timeout=0.0 if self._closed else KEEP_WARM):
+                return
+            with self._lock:
+                goes_home = worker in self._idle
+                if goes_home:
+                    self._idle.remove(worker)
+            if not goes_home:  # somebody has just taken it, and calls
+                worker.called.acquire()
 
     def cut(self, jobs: Collection[Job], timeout: float) -> None:
         """Shut the connections, so that the handlers notice."""

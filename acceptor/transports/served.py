@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from typing_extensions import Buffer
 
+from acceptor.core.baton import BATON
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import DeadlineError
 from acceptor.core.interfaces import Traffic
@@ -35,6 +36,8 @@ _monotonic: Final = time.monotonic
 _SOCK_STREAM: Final = int(socket.SOCK_STREAM)
 _SOL_SOCKET: Final = int(socket.SOL_SOCKET)
 _PEEK: Final = int(socket.MSG_PEEK)
+_awaited: Final = BATON.waiting  # looked at for each read
+
 _READ: Final = 0
 _WRITE: Final = 1
 _OPTIONS: Final = (int(socket.SO_RCVTIMEO), int(socket.SO_SNDTIMEO))
@@ -64,7 +67,9 @@ class ServedSocket(socket.socket):
     # Defaults of the class, so that a request pays only for what it needs. Infinity is no limit.
     _limits: tuple[float, float] = (math.inf, math.inf)  # what the system was told last
     # What is here already is read without a limit; where there is no such flag, this is never so.
-    _eager: int = _DONTWAIT  # zero once the system knows the right limit
+    # Zero once the system knows the limit of all reads to come, unless this thread takes turns.
+    _eager: int = _DONTWAIT
+    _is_told: bool = False  # whether the system knows that limit
     _stalled_at: int = -1  # how many bytes had come and gone when the client exceeded a limit
 
     _timeouts: Timeouts
@@ -86,6 +91,8 @@ class ServedSocket(socket.socket):
 
     upgraded: Any = None
     """The `TlsSocket` that has taken its place; the module of that class is not known here."""
+    has_ended: bool = False
+    """Whether the client sends no more, and all that it has sent was read."""
     was_cut: bool = False
     """Whether it was to be shut; what takes its place is told by this."""
 
@@ -101,7 +108,8 @@ class ServedSocket(socket.socket):
         self._timeouts = timeouts
         self._traffic = traffic
         self._calm = self._since + timeouts.calm if _DONTWAIT else self._since
-        self._eager = _DONTWAIT if _gettimeout(self) is None else 0  # the system knows the old ones
+        self._eager = _DONTWAIT if _gettimeout(self) is None else 0
+        self._is_told = False  # the system knows the old ones
 
     def start_tls(self, context: SSLContext) -> SSLSocket:
         """Do the server's part of a TLS handshake; return what is to be used from then on.
@@ -144,10 +152,18 @@ class ServedSocket(socket.socket):
             self._count_read(len(data), flags)
             return data
         try:
-            data = _recv(self, bufsize, self._eager)
-        except (BlockingIOError, TimeoutError) as error:
+            if self._eager:
+                data = _recv(self, bufsize, _DONTWAIT)
+                if _awaited:
+                    BATON.pass_on()
+            else:
+                data = self._await(_recv, bufsize)
+        except BlockingIOError as error:
             data = self._read_again(error, _recv, bufsize)
-        self._traffic[0] += len(data)
+        if data:
+            self._traffic[0] += len(data)
+        else:
+            self.has_ended = bufsize > 0
         return data
 
     def recv_into(self, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
@@ -157,17 +173,38 @@ class ServedSocket(socket.socket):
             self._count_read(count, flags)
             return count
         try:
-            count = _recv_into(self, buffer, nbytes, self._eager)
-        except (BlockingIOError, TimeoutError) as error:
+            if self._eager:
+                count = _recv_into(self, buffer, nbytes, _DONTWAIT)
+                if _awaited:
+                    BATON.pass_on()
+            else:
+                count = self._await(_recv_into, buffer, nbytes)
+        except BlockingIOError as error:
             count = self._read_again(error, _recv_into, buffer, nbytes)
-        self._traffic[0] += count
+        if count:
+            self._traffic[0] += count
+        else:
+            self.has_ended = memoryview(buffer).nbytes > 0
         return count
 
     def _read_again(self, error: OSError, call: Callable[..., ResultT], *arguments: Any) -> ResultT:
-        """Wait, unless the first attempt has done so already, or must not."""
-        if self._eager:
-            return self._limited(_READ, 0, call, *arguments)
-        raise self._overdue(error, 0, _gettimeout(self), self._limits[_READ]) from None
+        """Wait for what the first attempt has not found; raise what it has, if it has waited."""
+        if not self._eager:
+            raise error
+        if self._is_told:
+            return self._await(call, *arguments)
+        return self._limited(_READ, 0, call, *arguments)
+
+    def _await(self, call: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        """Read, under the limit that the system knows already, while others have their turn."""
+        takes_turns = BATON.give_up()
+        try:
+            return call(self, *arguments)
+        except (BlockingIOError, TimeoutError) as error:
+            raise self._overdue(error, 0, _gettimeout(self), self._limits[_READ]) from None
+        finally:
+            if takes_turns:
+                BATON.take()
 
     def _count_read(self, count: int, flags: int) -> None:
         if not flags & _PEEK:
@@ -255,7 +292,8 @@ class ServedSocket(socket.socket):
         if own is None and limit < math.inf:
             _settimeout(self, limit)  # it waits by itself, and heeds only this
         try:
-            sent = super().sendfile(file, offset, count)
+            with BATON.aside():
+                sent = super().sendfile(file, offset, count)
         except TimeoutError as error:
             raise self._overdue(error, 0, own, limit) from None
         finally:
@@ -278,15 +316,20 @@ class ServedSocket(socket.socket):
         elif own is None and wanted != self._limits[act]:
             _setsockopt(self, _SOL_SOCKET, _OPTIONS[act], _timeval(wanted))
             self._limits = (wanted, self._limits[1]) if act == _READ else (self._limits[0], wanted)
+        takes_turns = not (flags & _DONTWAIT or own == 0.0) and BATON.give_up()
         try:
             result = call(self, *arguments)
         except (BlockingIOError, TimeoutError) as error:
             raise self._overdue(error, flags, own, wanted) from None
         finally:
+            if takes_turns:
+                BATON.take()
             if borrows:
                 _settimeout(self, None)
-        if act == _READ and own is None and not borrows and self._traffic[0]:
-            self._eager = 0  # from now on the system knows the right limit
+        if act == _READ and own is None and self._traffic[0] and not borrows:
+            self._is_told = True
+            if not takes_turns:
+                self._eager = 0  # a first attempt would save nobody anything
         return result
 
     def _wanted(self, act: int) -> float:
@@ -337,6 +380,7 @@ class ServedSocket(socket.socket):
         """Set a time of one's own for each read and write; None is the server's again."""
         _settimeout(self, value)
         self._eager = _DONTWAIT if value is None else 0
+        self._is_told = False
 
     def setblocking(self, flag: bool, /) -> None:
         """Set whether to wait at all, as every socket does."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
+from acceptor.core.baton import BATON
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import DeadlineError
 from acceptor.core.events import Outcome
@@ -58,7 +59,8 @@ _shutdown: Final = socket.SocketType.shutdown
 
 RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
-_TRASH_SIZE: Final = 2**16  # bytes of what nobody will read, at a time
+# For what nobody will read, so any number of threads may write to it.
+_TRASH: Final = bytearray(2**16)
 
 
 @attrs.define(eq=False)
@@ -114,19 +116,22 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         patient = patient and not sock.has_stalled  # who has kept us waiting is not waited for
         try:
             _shutdown(sock, socket.SHUT_WR)
-            # Who must not wait takes one look first, without changing the socket's mode.
-            if (
-                patient
-                or not (_MSG_DONTWAIT and sock.gettimeout() is None)
-                or _recv(sock, 1, _MSG_DONTWAIT)
-            ):
-                self._read_the_rest(sock, patient)
+            if self._may_have_sent_more(sock, patient):
+                with BATON.aside():
+                    self._read_the_rest(sock, patient)
         except OSError:  # nothing is here; or reset, or closed by the handler
             pass
         self.release()
 
+    def _may_have_sent_more(self, sock: socket.socket, patient: bool) -> bool:
+        if sock is self._socket and self._socket.has_ended:
+            return False
+        # Who must not wait takes one look first, without changing the socket's mode.
+        at_once = not patient and _MSG_DONTWAIT and sock.gettimeout() is None
+        return not at_once or bool(_recv(sock, 1, _MSG_DONTWAIT))
+
     def _read_the_rest(self, sock: socket.socket, patient: bool) -> None:
-        left, trash = LINGER_BYTES, bytearray(_TRASH_SIZE)
+        left = LINGER_BYTES
         until = time.monotonic() + LINGER_SECONDS
         seconds = LINGER_SECONDS
         try:
@@ -135,7 +140,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
                     _settimeout(sock, 0.0)
                 elif sock is not self._socket or not self._socket.limit_next_read(seconds):
                     _settimeout(sock, seconds)
-                count = _recv_into(sock, trash)
+                count = _recv_into(sock, _TRASH)
                 if count == 0:
                     break
                 left -= count

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from typing_extensions import Buffer
 
+from acceptor.core.baton import BATON
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import ConfigurationError, DeadlineError, HandshakeError
 from acceptor.core.events import HandshakeFailure
@@ -68,10 +69,14 @@ class TlsSocket(ssl.SSLSocket):
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read, as every TLS socket does; `recv` and `recv_into` come through here."""
         self._obey(_READ)
+        takes_turns = BATON.give_up()
         try:
             got = super().read(len, buffer)
         except OSError as error:
             raise self._judged(error) from None
+        finally:
+            if takes_turns:
+                BATON.take()
         if self._timeouts is not None:
             self._traffic[0] += got if isinstance(got, int) else _size(got)
         return got
@@ -107,10 +112,11 @@ class TlsSocket(ssl.SSLSocket):
     def unwrap(self) -> socket.socket:
         """End TLS and wait for the client to do so, too, as every TLS socket does."""
         self._obey(_READ)
-        try:
-            return super().unwrap()
-        except OSError as error:
-            raise self._judged(error) from None
+        with BATON.aside():
+            try:
+                return super().unwrap()
+            except OSError as error:
+                raise self._judged(error) from None
 
     def _obey(self, act: int) -> None:
         """Tell the socket how long the next call may wait, once the server has said that."""
@@ -307,7 +313,8 @@ def shake_hands(made: TlsSocket, timeout: float | None) -> None:
     own = made._own
     try:
         _settimeout(made, timeout)
-        made.do_handshake()
+        with BATON.aside():  # it computes without the interpreter, too
+            made.do_handshake()
     except OSError as error:
         made.broken_by = error
         raise failure(error, time.monotonic() - began) from error

@@ -1,0 +1,292 @@
+"""Turns among threads: one at a time, nobody for long, and not at any price."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Generator
+
+import pytest
+
+from acceptor.core import baton as module
+from acceptor.core.baton import Baton
+from tests.programs import program
+from tests.support import wait_until
+
+Step = Callable[[], object]
+
+
+@contextlib.contextmanager
+def threads(*steps: Step) -> Generator[None, None, None]:
+    """Run each of these in a thread of its own, and wait in the end until all are over."""
+    errors: list[BaseException] = []
+
+    def run(step: Step) -> None:
+        try:
+            step()
+        except BaseException as error:
+            errors.append(error)
+
+    started = [threading.Thread(target=run, args=(step,)) for step in steps]
+    for thread in started:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in started:
+            thread.join(20)
+        assert not any(thread.is_alive() for thread in started)
+        assert errors == []
+
+
+@contextlib.contextmanager
+def member(baton: Baton) -> Generator[None, None, None]:
+    baton.join()
+    try:
+        yield
+    finally:
+        baton.leave()
+
+
+@contextlib.contextmanager
+def holder_waiting_elsewhere(baton: Baton) -> Generator[threading.Event, None, None]:
+    """Have a thread keep the baton while it waits for the event that is given."""
+    has_it, goes_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with member(baton):
+            has_it.set()
+            assert goes_on.wait(20)
+
+    with threads(hold):
+        try:
+            assert has_it.wait(20)
+            yield goes_on
+        finally:
+            goes_on.set()
+
+
+def test_one_thread_at_a_time_has_it_as_long_as_turns_are_short() -> None:
+    baton, inside, most = Baton(), [0], [0]
+
+    def take_turns() -> None:
+        with member(baton):
+            for _ in range(300):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                inside[0] -= 1
+                assert baton.give_up()
+                baton.take()
+
+    with threads(*[take_turns] * 8):
+        pass
+
+    assert most == [1]
+
+
+def test_who_gives_it_up_lets_the_next_one_run() -> None:
+    baton, order = Baton(), list[str]()
+
+    def come_second() -> None:
+        with member(baton):
+            order.append("second")
+
+    with member(baton):
+        with threads(come_second):
+            wait_until(lambda: bool(baton.waiting), "it waits")
+            order.append("first")
+            baton.give_up()
+        baton.take()
+
+    assert order == ["first", "second"]
+
+
+def test_who_waits_elsewhere_holds_nobody_up() -> None:
+    baton = Baton()
+
+    with holder_waiting_elsewhere(baton), member(baton):
+        pass  # or this never came
+
+
+def test_who_was_passed_over_takes_it_from_nobody_when_it_goes_on() -> None:
+    baton, order = Baton(), list[str]()
+    third_came = threading.Event()
+
+    def come_third() -> None:
+        third_came.set()
+        with member(baton):
+            order.append("third")
+
+    with holder_waiting_elsewhere(baton) as goes_on, member(baton):
+        goes_on.set()  # it leaves while this thread has the baton
+        wait_until(lambda: len(baton._members) == 1, "it has left")
+        with threads(come_third):
+            assert third_came.wait(20)
+            wait_until(lambda: bool(baton.waiting), "the third waits")
+            order.append("second")
+            baton.give_up()
+
+    assert order == ["second", "third"]
+
+
+def test_who_takes_no_turns_is_told_so_and_gives_nothing_up() -> None:
+    baton, answers = Baton(), list[bool]()
+
+    with member(baton), threads(lambda: answers.append(baton.give_up())):
+        pass
+
+    assert answers == [False]
+    assert not baton._lock.locked()
+
+
+def test_what_is_done_aside_runs_beside_another_turn() -> None:
+    baton, met = Baton(), threading.Barrier(2)
+
+    def wait_inside() -> None:
+        with member(baton):
+            met.wait(20)
+
+    with member(baton), threads(wait_inside), baton.aside():
+        met.wait(20)
+
+
+def test_aside_is_for_everybody() -> None:
+    baton = Baton()
+
+    with baton.aside():
+        pass
+
+    assert not baton._members
+
+
+def test_who_has_run_for_a_while_passes_it_on() -> None:
+    baton, came = Baton(), threading.Event()
+
+    def come() -> None:
+        with member(baton):
+            came.set()
+
+    with member(baton), threads(come):
+        wait_until(lambda: bool(baton.waiting) or came.is_set(), "it waits")
+        while not came.is_set():
+            baton.pass_on()
+
+
+def test_nobody_waits_for_a_turn_where_all_wait_elsewhere() -> None:
+    baton, count = Baton(), 4
+    met = threading.Barrier(count)
+
+    def wait_elsewhere() -> None:
+        with member(baton):
+            while not baton._is_open:
+                threading.Event().wait(0.002)
+                baton.give_up()
+                baton.take()
+            met.wait(20)  # all at once
+
+    with threads(*[wait_elsewhere] * count):
+        pass
+
+
+def test_turns_are_tried_again_after_longer_and_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    baton, now, spells = Baton(), [100.0], list[float]()
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+
+    for _ in range(8):
+        baton._open()
+        spells.append(baton._open_until - now[0])
+        now[0] = baton._open_until + 0.1
+    now[0] += module.SOON
+    baton._open()
+
+    assert spells == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert baton._open_until - now[0] == 0.25
+
+
+def test_turns_are_taken_again_after_the_spell(monkeypatch: pytest.MonkeyPatch) -> None:
+    baton, now = Baton(), [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    baton._open()
+
+    with member(baton):
+        during = baton._lock.locked()
+        now[0] += module.SHORTEST_SPELL
+        baton.give_up()
+        baton.take()
+        afterwards = baton._lock.locked()
+
+    assert (during, afterwards) == (False, True)
+
+
+def test_holder_that_was_broken_off_is_replaced() -> None:
+    baton = Baton()
+    baton._lock.acquire()  # by a thread that an exception has met right afterwards
+
+    with member(baton):
+        pass
+
+    assert not baton._lock.locked()
+
+
+def test_nobody_takes_turns_where_nobody_can_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    baton, start = Baton(), threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "acceptor-baton":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    with holder_waiting_elsewhere(baton), member(baton):
+        pass
+
+    assert not baton._is_watched
+
+
+def test_nobody_takes_turns_without_the_interpreters_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    baton = Baton()
+    monkeypatch.setattr(module, "_has_gil", lambda: False)
+
+    with holder_waiting_elsewhere(baton), member(baton):
+        taken = baton._lock.locked()
+
+    assert not taken
+
+
+def test_nobody_watches_when_nobody_waits_any_more() -> None:
+    baton = Baton()
+
+    with holder_waiting_elsewhere(baton), member(baton):
+        watched = baton._is_watched
+
+    assert watched
+    wait_until(lambda: not baton._is_watched, "the watch is over")
+
+
+FORKED = """
+import os
+from acceptor.core.baton import BATON
+
+has_it = threading.Event()
+def hold():
+    BATON.join()
+    has_it.set()
+    threading.Event().wait()
+
+threading.Thread(target=hold, daemon=True).start()
+has_it.wait()
+if os.fork() == 0:
+    BATON.join()
+    say("took", len(BATON.waiting), BATON._is_watched)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
+def test_forked_child_does_not_wait_for_threads_that_it_does_not_have() -> None:
+    with program(FORKED) as it:
+        answer = it.hear("took")
+        it.end()
+
+    assert answer == ["0", "False"]
