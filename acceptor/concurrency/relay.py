@@ -95,7 +95,7 @@ class RelayCrew(Relay):
     _wary: int = attrs.field(default=0, init=False)
     # Whose last piece took long; and such pieces that wait because only the leader is free.
     _slow: set[Hashable] = attrs.field(factory=set[Hashable], init=False, repr=False)
-    _put_off: deque[Any] = attrs.field(factory=deque, init=False, repr=False)
+    _put_off: dict[Hashable, Any] = attrs.field(factory=dict[Hashable, Any], init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False)
 
     def start(self) -> None:
@@ -121,7 +121,7 @@ class RelayCrew(Relay):
         self._size -= 1
         me.is_last = self._closed and not self._size
         if self._size == 1 and self._put_off:  # nobody but the leader is left to do it
-            self._todo.extend(self._put_off)
+            self._todo.extend(self._put_off.values())
             self._put_off.clear()
             self._work.wake()
 
@@ -200,7 +200,7 @@ class RelayCrew(Relay):
                     if self._watcher is me:
                         self._watcher = None
                     return True
-                piece = self._put_off.popleft() if self._put_off else None
+                piece = self._put_off.pop(next(iter(self._put_off))) if self._put_off else None
                 if piece is not None and self._watcher is me:
                     self._watcher = None
                 elif piece is None and self._watcher is None:
@@ -313,7 +313,8 @@ class RelayCrew(Relay):
             me.whose = piece[0]
             me.turn += 1
             if self._slow and piece[0] in self._slow:
-                self._do_slow(me, piece, ident)
+                if not work.is_in_work(piece):
+                    self._do_slow(me, piece, ident)
             elif self._wary:
                 self._hand_on(me)
                 self._do_timed(piece, ident)
@@ -345,7 +346,7 @@ class RelayCrew(Relay):
         with self._lock:
             is_free = self._size < 2 or self._watcher is not None or bool(self._idle)
             if not is_free:  # then another comes by for it, or goes home, see `_count_out`
-                self._put_off.append(piece)
+                self._put_off[piece[0]] = piece  # the newest says all that the others said
             return not is_free
 
     def _hand_on(self, me: _Member) -> bool:

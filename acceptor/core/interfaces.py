@@ -354,8 +354,13 @@ class RelayWork(Protocol):
 
         Each begins with whose it is: what took long once is then expected to do so again, and the
         last free thread puts it off. None is nobody's, and is done at once: the work itself sees
-        to it that there are no more pieces than threads.
+        to it that there are no more pieces than threads. A newer piece of the same owner says all
+        that an older one has said.
         """
+
+    @abstractmethod
+    def is_in_work(self, piece: Any, /) -> bool:
+        """Say whether a thread is at work for its owner already, and will see to this one, too."""
 
     @abstractmethod
     def wake(self) -> None:

@@ -14,13 +14,18 @@ import attrs
 from acceptor.core.errors import is_ctrl_c
 from acceptor.core.events import Outcome, RequestState
 from acceptor.core.interfaces import HasRelay, Job, Relay, RelayWork
-from acceptor.core.polling import READABLE
+from acceptor.core.polling import READABLE, WRITABLE
 from acceptor.core.reporting import LOGGER
-from acceptor.transports.held import HeldConnection, can_be_written
+from acceptor.transports.held import READ_SIZE, HeldConnection, can_be_written
 from acceptor.transports.holding import Holding
 
 _RESTING: Final = RequestState.RESTING
 _WAITING: Final = RequestState.WAITING
+
+# Its wait reports each change once, so what was not dealt with has to be asked for anew. After a
+# short read nothing more is there, unless the input has ended as well. Source: epoll(7).
+_CHANGE: Final = getattr(select, "EPOLLET", 0)
+_INPUT: Final = READABLE | getattr(select, "EPOLLRDHUP", 0) | _CHANGE
 
 # After its time is over, how long until one whose handler does not notice is looked at again.
 _NOTICE: Final = 1.0  # seconds
@@ -33,6 +38,7 @@ if sys.platform == "linux":
 
         wait: Callable[[], list[tuple[int, int]]]  # pyright: ignore[reportIncompatibleMethodOverride]
         wake: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
+        is_in_work: Callable[[tuple[int, int]], bool]  # pyright: ignore[reportIncompatibleMethodOverride]
         do: Callable[[tuple[int, int], int], None]  # pyright: ignore[reportIncompatibleMethodOverride]
         close: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
 
@@ -42,13 +48,13 @@ if sys.platform == "linux":
 
         The thread that drives the accept loop accepts, negotiates and looks at the clock; until
         `admit` a connection is that thread's alone, and the `timers` always are. All else is the
-        crew's: its wait reports each descriptor once (EPOLLONESHOT). Whoever wants a connection,
-        the crew, the driver or a thread that cuts it, claims it first, and what a thread has
-        claimed is its own until it gives it back, and then waits for it anew.
+        crew's. Whoever wants a connection, the crew, the driver or a thread that cuts it, claims it
+        first, and what a thread has claimed is its own until it gives it back. What the wait
+        reports of it meanwhile is `missed`; who gives it back then has it reported again.
 
-        `lock` guards `is_owned`, `is_over` and `mail` of all connections, and with that who closes
-        a socket; `by_fd` loses one under it only. Whoever gives back looks, under it, whether there
-        is mail, an end, or a drain that its owner has not seen. `now` is a guess.
+        `lock` guards `is_owned`, `missed`, `is_over` and `mail` of all connections, and with that
+        who closes a socket; `by_fd` loses one under it only. Whoever gives back looks, under it,
+        whether there is mail, an end, or a drain that its owner has not seen. `now` is a guess.
         """
 
         _crew: Relay = attrs.field(init=False, repr=False)
@@ -65,11 +71,13 @@ if sys.platform == "linux":
             super().__attrs_post_init__()
             for end in self._bell:
                 end.setblocking(False)
-            self._poller.register(self._bell[0].fileno(), READABLE)
+            self._poller.register(self._bell[0].fileno(), READABLE | _CHANGE)
 
         def man(self, strategy: HasRelay) -> None:
             """Have a strategy's threads do the work."""
-            self._crew = strategy.relay(_Tasks(self.wait, self.wake, self.do, self.close_wait))
+            self._crew = strategy.relay(
+                _Tasks(self.wait, self.wake, self.is_in_work, self.do, self.close_wait)
+            )
 
         def submit(self, job: Job, /) -> None:
             """Hold a connection that was let in.
@@ -90,13 +98,8 @@ if sys.platform == "linux":
             """Wait for connections that have sent something, or can be written to."""
             found = self._poller.poll()
             self.note_time()
-            bell = self._bell[0].fileno()
-            for piece in found:
-                if piece[0] == bell:
-                    with contextlib.suppress(BlockingIOError):
-                        self._bell[0].recv(4096)
-                    found = [piece for piece in found if piece[0] != bell]
-                    return found + [self._later.popleft() for _ in range(len(self._later))]
+            if self._later:
+                found.extend(self._later.popleft() for _ in range(len(self._later)))
             return found
 
         def wake(self) -> None:
@@ -104,13 +107,28 @@ if sys.platform == "linux":
             with contextlib.suppress(OSError):  # it is full, so the wait ends; or it is over
                 self._bell[1].send(b"\0")
 
+        def is_in_work(self, piece: tuple[int, int], /) -> bool:
+            """Say whether a thread serves this connection, and will find what has come since."""
+            connection = self.by_fd.get(piece[0])
+            with self.lock:
+                if connection is None or not connection.is_owned:
+                    return False
+                connection.missed = True
+                return True
+
         def do(self, piece: tuple[int, int], me: int, /) -> None:
             """Serve what one connection has sent."""
             connection = self.by_fd.get(piece[0])
             if connection is None or connection.state is not _RESTING:
-                return  # it is over, and its number given to another
-            if not self._claim(connection):
+                self._on_other(piece[0])
                 return
+            lock, traffic = self.lock, connection.traffic
+            with lock:  # as `_claim`, in line
+                if connection.is_owned or connection.is_over:
+                    connection.missed = True
+                    return
+                connection.is_owned = True
+            before = traffic[0]
             try:
                 if connection.queue is not None and connection.out is None:
                     self.go_on(connection, me)
@@ -121,7 +139,23 @@ if sys.platform == "linux":
                     LOGGER.exception("serving %s broke", connection.peer)
                 self.end(connection, Outcome.FAILED)
             connection.active = self.service.clock()
-            self._give_back(connection, may_leave=True)
+            with lock:
+                rests = piece[1] == READABLE and 0 < traffic[0] - before < READ_SIZE
+                # Nearly always: all that had come was read, and nobody wants anything else of it.
+                if rests and (
+                    connection.missed
+                    or connection.is_halted
+                    or connection.queue is not None
+                    or connection.mail is not None
+                    or connection.tls is not None
+                    or connection.urgency
+                    or self.is_leaving
+                    or self._is_closed
+                ):
+                    rests = False
+                connection.is_owned = not rests
+            if not rests:
+                self._give_back(connection, may_leave=True)
             if self.stops_often:
                 self.waiter.wake()
 
@@ -133,6 +167,13 @@ if sys.platform == "linux":
                     return False
                 connection.is_owned = True
                 return True
+
+        def _on_other(self, fd: int) -> None:
+            """Do what is to be done when it was no connection, or one that is over by now."""
+            bell = self._bell[0]
+            if fd == bell.fileno():
+                with contextlib.suppress(BlockingIOError):
+                    bell.recv(4096)
 
         def _give_back(self, connection: HeldConnection, *, may_leave: bool = False) -> None:
             """Wait for it anew; before, see to what others wanted of it while it was owned.
@@ -183,12 +224,15 @@ if sys.platform == "linux":
                 self.note(connection)
 
         def _arm(self, connection: HeldConnection) -> None:
-            self._poller.modify(connection.fd, connection.interest | select.EPOLLONESHOT)
+            connection.missed = False  # what is there already is reported as well
+            self._poller.modify(
+                connection.fd, _INPUT if connection.out is None else WRITABLE | _CHANGE
+            )
 
         def admit(self, connection: HeldConnection) -> None:
             """Wait for its messages from now on."""
             connection.state = _RESTING
-            self._poller.register(connection.fd, select.EPOLLONESHOT)
+            self._poller.register(connection.fd, _CHANGE)
             if connection.is_halted:
                 self.settle(connection)
             self._give_back(connection)

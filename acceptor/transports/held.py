@@ -198,6 +198,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     watched: float  # when its deadlines are looked at next, on the clock
     messages: int  # that were begun with
     awaited: int  # what is waited for, where that is not simply what `interest` says
+    missed: bool  # something happened while it was owned
     is_owned: bool  # by another thread than the one that drives the accept loop, or a child
     has_ended_input: bool  # the client will send no more
     has_left: bool  # or so the system said when something was sent
@@ -229,7 +230,7 @@ class HeldConnection(ServeRequest[Any, Any]):
         made.pending = made.fault = made.queue = made.mail = made.out = made.ending = None
         made.seen = made.messages = made.mailed = made.awaited = made.urgency = 0
         made.is_owned = made.has_ended_input = made.has_left = made.resets = made.lingers = False
-        made.is_over = made.is_halted = False
+        made.is_over = made.is_halted = made.missed = False
         return made
 
     @property

@@ -22,12 +22,16 @@ class Work(RelayWork):
 
     found: "queue.SimpleQueue[list[Piece]]" = attrs.field(factory=queue.SimpleQueue["list[Piece]"])
     closed: list[str] = attrs.field(factory=list[str])
+    in_work: set[str] = attrs.field(factory=set[str])
 
     def wait(self) -> list[Piece]:
         return self.found.get()
 
     def wake(self) -> None:
         self.found.put([])
+
+    def is_in_work(self, piece: Piece, /) -> bool:
+        return piece[0] in self.in_work
 
     def do(self, piece: Piece, me: int, /) -> None:
         piece[1]()
@@ -125,6 +129,31 @@ def test_slow_work_does_not_take_the_last_thread_that_is_free(work: Work, make: 
 
 
 @pytest.mark.usefixtures("nobody_overtakes")
+def test_newest_of_what_was_put_off_for_one_owner_stands_for_all(work: Work, make: Any) -> None:
+    crew, stuck = make(2, slow="ab")
+    quick = threading.Event()
+
+    work.found.put([("a", stuck[0])])
+    done(stuck[0].begun)
+    work.found.put([("b", print), ("b", print), ("b", stuck[1]), ("c", quick.set)])
+
+    done(quick)
+    assert list(crew._put_off.values()) == [("b", stuck[1])]
+
+
+@pytest.mark.usefixtures("nobody_overtakes")
+def test_work_for_whose_owner_a_thread_is_at_work_is_left_to_that(work: Work, make: Any) -> None:
+    _, stuck = make(2, slow="a")
+    quick = threading.Event()
+    work.in_work.add("a")
+
+    work.found.put([("a", stuck[0]), ("b", quick.set)])
+
+    done(quick)
+    assert not stuck[0].begun.is_set()
+
+
+@pytest.mark.usefixtures("nobody_overtakes")
 def test_slow_work_is_done_when_the_leader_is_the_only_thread(work: Work, make: Any) -> None:
     _, stuck = make(1, slow="a")
 
@@ -136,7 +165,7 @@ def test_slow_work_is_done_when_the_leader_is_the_only_thread(work: Work, make: 
 def test_put_off_work_goes_back_to_the_leader_when_all_others_have_gone_home(work: Work) -> None:
     crew: Any = RelayCrew(work, 2)
     crew._size = 2
-    crew._put_off.append(("a", print))
+    crew._put_off["a"] = ("a", print)
 
     crew._count_out(relay._Member())
 

@@ -29,6 +29,7 @@ from tests.framed.held_kit import (
     EVERY,
     ONE_PROCESS,
     THREADS,
+    Gate,
     ask,
     forks,
     framed,
@@ -306,6 +307,27 @@ def test_slow_client_holds_up_nobody_and_is_understood(strategy: str) -> None:
             assert fast.recv(100) == b"0123456789"
 
         assert slow.recv(100) == b"ABCDEFGHIJ"
+
+
+@pytest.mark.parametrize("strategy", THREADS)
+def test_what_comes_while_a_message_is_in_work_is_served_after_it(strategy: str) -> None:
+    gate = Gate()
+
+    with (
+        serving(framed(strategy).handler(gate)) as server,
+        connect(server.address) as slow,
+        connect(server.address) as fast,
+    ):
+        slow.sendall(b"wait\n")
+        gate.wait_for_begin()
+        for line in (b"next\n", b"last\n"):
+            slow.sendall(line)
+            assert [ask(fast, b"x") for _ in range(3)] == [b"X"] * 3  # it was looked at by then
+        slow.shutdown(socket.SHUT_WR)
+        assert ask(fast, b"x") == b"X"
+        gate.let_go()
+
+        assert read_all(slow) == b"WAIT\nNEXT\nLAST\n"
 
 
 @forks
