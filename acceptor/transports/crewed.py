@@ -1,8 +1,10 @@
 """Held connections whose messages are served by a crew of threads that share one wait."""
 
 import contextlib
+import io
+import os
 import select
-import socket
+import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Collection
@@ -26,6 +28,8 @@ _WAITING: Final = RequestState.WAITING
 # short read nothing more is there, unless the input has ended as well. Source: epoll(7).
 _CHANGE: Final = getattr(select, "EPOLLET", 0)
 _INPUT: Final = READABLE | getattr(select, "EPOLLRDHUP", 0) | _CHANGE
+
+_RING: Final = struct.pack("=Q", 1)  # what eventfd(2) wants to be written
 
 # After its time is over, how long until one whose handler does not notice is looked at again.
 _NOTICE: Final = 1.0  # seconds
@@ -59,9 +63,8 @@ if sys.platform == "linux":
 
         _crew: Relay = attrs.field(init=False, repr=False)
         _poller: select.epoll = attrs.field(factory=select.epoll, init=False, repr=False)
-        _bell: tuple[socket.socket, socket.socket] = attrs.field(
-            factory=socket.socketpair, init=False, repr=False
-        )
+        # An eventfd that nobody reads: each write is a change. A file, for whoever rings too late.
+        _bell: io.FileIO = attrs.field(init=False, repr=False)
         _later: deque[tuple[int, int]] = attrs.field(factory=deque, init=False, repr=False)
         """Those that have more to serve, and must wait for their turn."""
         _started: bool = attrs.field(default=False, init=False)
@@ -69,9 +72,12 @@ if sys.platform == "linux":
 
         def __attrs_post_init__(self) -> None:
             super().__attrs_post_init__()
-            for end in self._bell:
-                end.setblocking(False)
-            self._poller.register(self._bell[0].fileno(), READABLE | _CHANGE)
+            try:
+                self._bell = io.FileIO(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC), "wb")
+            except OSError:
+                self._poller.close()
+                raise
+            self._poller.register(self._bell.fileno(), READABLE | _CHANGE)
 
         def man(self, strategy: HasRelay) -> None:
             """Have a strategy's threads do the work."""
@@ -104,8 +110,8 @@ if sys.platform == "linux":
 
         def wake(self) -> None:
             """End the current or the next wait."""
-            with contextlib.suppress(OSError):  # it is full, so the wait ends; or it is over
-                self._bell[1].send(b"\0")
+            with contextlib.suppress(OSError, ValueError):  # it is over
+                self._bell.write(_RING)
 
         def is_in_work(self, piece: tuple[int, int], /) -> bool:
             """Say whether a thread serves this connection, and will find what has come since."""
@@ -120,8 +126,7 @@ if sys.platform == "linux":
             """Serve what one connection has sent."""
             connection = self.by_fd.get(piece[0])
             if connection is None or connection.state is not _RESTING:
-                self._on_other(piece[0])
-                return
+                return  # it is over, and its number given to another; or the bell has rung
             lock, traffic = self.lock, connection.traffic
             with lock:  # as `_claim`, in line
                 if connection.is_owned or connection.is_over:
@@ -167,13 +172,6 @@ if sys.platform == "linux":
                     return False
                 connection.is_owned = True
                 return True
-
-        def _on_other(self, fd: int) -> None:
-            """Do what is to be done when it was no connection, or one that is over by now."""
-            bell = self._bell[0]
-            if fd == bell.fileno():
-                with contextlib.suppress(BlockingIOError):
-                    bell.recv(4096)
 
         def _give_back(self, connection: HeldConnection, *, may_leave: bool = False) -> None:
             """Wait for it anew; before, see to what others wanted of it while it was owned.
@@ -318,5 +316,4 @@ if sys.platform == "linux":
         def close_wait(self) -> None:
             """Let go of what is waited with."""
             self._poller.close()
-            for end in self._bell:
-                end.close()
+            self._bell.close()
