@@ -103,6 +103,7 @@ def test_message_that_takes_longer_than_idle_is_not_cut_nor_its_connection(strat
         client.sendall(b"wait\n")
         gate.wait_for_begin()
         clock.advance(5.0)
+        assert outcome_in_the_end(run, clock) is Outcome.TIMED_OUT
         assert is_at_end(other)  # so the deadlines were looked at
         gate.let_go()
         assert client.recv(5) == b"WAIT\n"
