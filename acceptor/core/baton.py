@@ -62,6 +62,7 @@ class Baton:
     _is_watched: bool = attrs.field(default=False, init=False)
     _is_open: bool = attrs.field(default=False, init=False)  # nobody takes turns for a while
     _open_until: float = attrs.field(default=-SOON, init=False)
+    _minds_forks: bool = attrs.field(default=False, init=False)
     _spell: float = attrs.field(default=SHORTEST_SPELL, init=False)
 
     def join(self) -> None:
@@ -69,6 +70,10 @@ class Baton:
 
         Does nothing where there is no interpreter's lock (free-threaded Python).
         """
+        if not self._minds_forks and hasattr(os, "register_at_fork"):
+            # Not before it has members: what a child touches is copied for it.
+            self._minds_forks = True
+            os.register_at_fork(after_in_child=self.forget)
         if _has_gil():
             self._members.add(get_ident())
             self.take()
@@ -194,6 +199,3 @@ class Baton:
 
 BATON: Final = Baton()
 """For all servers of the process, since they share one interpreter."""
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=BATON.forget)
