@@ -92,24 +92,29 @@ class Baton:
         return me in self._members
 
     def take(self) -> None:
-        """Wait for this thread's turn, after it has given it up."""
+        """Wait for this thread's turn, after it has given it up; do nothing if it has it again."""
         if self._is_open:
             if monotonic() < self._open_until:
                 return
             self._is_open = False
-        me = get_ident()
-        if not self._lock.acquire(False):
-            self.waiting.add(me)
-            if not self._is_watched:
+            if self.waiting and not self._is_watched:  # they were to let each other go
                 self._have_it_watched()
-            self._lock.acquire()
-            self.waiting.discard(me)
-            if self._is_open:
-                self._release()
-                return
+        me = get_ident()
+        if me in self._held:  # a call inside of `aside` has taken it
+            return
+        if not self._lock.acquire(False):
+            try:
+                self.waiting.add(me)
+                if not self._is_watched:
+                    self._have_it_watched()
+                self._lock.acquire()
+            finally:  # an exception from outside comes as soon as the wait is over
+                self.waiting.discard(me)
         self._steps += 1
         self._since = monotonic()
         self._held[me] = True
+        if self._is_open:  # since the look above; first the entry, then this, see `_open`
+            self.give_up()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -123,7 +128,8 @@ class Baton:
 
     def pass_on(self) -> None:
         """Note a step; let others run if any wait, and this thread has run for a while."""
-        self._steps += 1
+        if get_ident() in self._held:  # or others would pass for a holder that does not get on
+            self._steps += 1
         if self.waiting and monotonic() - self._since > SLICE and self.give_up():
             # Who is woken takes a moment to come. To line up at once would be to get it at once.
             sleep(SLICE)
@@ -147,6 +153,15 @@ class Baton:
             self._open()
 
     def _watch(self) -> None:
+        try:
+            self._see_to_turns()
+        finally:  # an exception from outside must not leave those alone who wait
+            with self._guard:
+                self._is_watched = False
+            if self.waiting and not self._is_open:  # since the last look
+                self._have_it_watched()
+
+    def _see_to_turns(self) -> None:
         """See that turns are short as long as somebody waits for one."""
         quiet, stuck, count, seconds = 0, 0, 0, 0.0
         steps, since, was_awaited = self._steps, monotonic(), False
@@ -164,10 +179,6 @@ class Baton:
                     count, seconds = 0, 0.0
             quiet = 0 if is_awaited else quiet + 1
             steps, since, was_awaited = steps + done, now, is_awaited
-        with self._guard:
-            self._is_watched = False
-        if self.waiting and not self._is_open:  # since the last look
-            self._have_it_watched()
 
     def _take_away(self, *, certain: bool) -> None:
         """Let the next one run beside the holder."""
@@ -186,8 +197,10 @@ class Baton:
         again = now < self._open_until + SOON
         self._spell = min(self._spell * 2, LONGEST_SPELL) if again else SHORTEST_SPELL
         self._open_until = now + self._spell
+        # First this, then the look at who holds it; `take` does it the other way round. Nobody may
+        # watch any more, so whoever has it and has not said so, or never will, is taken for gone.
         self._is_open = True
-        self._take_away(certain=False)  # each one that waits lets the next one go
+        self._take_away(certain=True)  # each one that waits lets the next one go
 
     def forget(self) -> None:
         """Begin anew, in a forked child: none of the other threads is there."""
