@@ -92,7 +92,12 @@ class ServedSocket(socket.socket):
     upgraded: Any = None
     """The `TlsSocket` that has taken its place; the module of that class is not known here."""
     has_ended: bool = False
-    """Whether the client sends no more, and all that it has sent was read."""
+    """Whether a read has met the end.
+
+    Then the client sends no more, and all that it has sent was read; unless we have shut it.
+    """
+    was_shut: bool = False
+    """Whether the handler has shut it for reading."""
     was_cut: bool = False
     """Whether it was to be shut; what takes its place is told by this."""
 
@@ -240,6 +245,12 @@ class ServedSocket(socket.socket):
             message = self._limited(_READ, flags, call, buffers, ancbufsize, flags)
             self._count_read(message[0], flags)
             return message
+
+    def shutdown(self, how: int, /) -> None:
+        """Shut one half or both, as every socket does."""
+        if how != socket.SHUT_WR:
+            self.was_shut = True  # before the end is read for which that is the reason
+        super().shutdown(how)
 
     # Writing.
 

@@ -47,6 +47,8 @@ LINGER_BYTES: Final = 16 * 2**20
 
 _MSG_DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0))  # Windows has none
 
+_IN_TURN: Final = contextlib.nullcontext()
+
 # Whoever cuts holds it; whoever closes needs it only if that happens at the same time.
 _CUTTING: Final = threading.Lock()
 
@@ -117,14 +119,17 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         try:
             _shutdown(sock, socket.SHUT_WR)
             if self._may_have_sent_more(sock, patient):
-                with BATON.aside():
+                # Where nothing is waited for, a turn may be needed for the lock under which clients
+                # are taken, and turned away: who has that must not wait for a turn.
+                with BATON.aside() if patient else _IN_TURN:
                     self._read_the_rest(sock, patient)
         except OSError:  # nothing is here; or reset, or closed by the handler
             pass
         self.release()
 
     def _may_have_sent_more(self, sock: socket.socket, patient: bool) -> bool:
-        if sock is self._socket and self._socket.has_ended:
+        served = self._socket
+        if sock is served and served.has_ended and not served.was_shut:
             return False
         # Who must not wait takes one look first, without changing the socket's mode.
         at_once = not patient and _MSG_DONTWAIT and sock.gettimeout() is None

@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -9,8 +11,12 @@ import pytest
 from acceptor import (
     Closed,
     ServerBuilder,
+    Timeouts,
 )
-from tests.support import Recorder, ask, connect, read_all, serving
+from acceptor.core.baton import Baton
+from acceptor.transports.served import ServedSocket
+from acceptor.transports.stream import StreamIncoming
+from tests.support import PATIENCE, Recorder, ask, connect, read_all, serving, wait_until
 
 # Small enough for the send buffer, so that the handler need not wait for a reader.
 LOOPBACK = ("127.0.0.1", 0)
@@ -56,3 +62,43 @@ def test_tcp_close_waits_for_no_endless_upload() -> None:
             client.sendall(b"u" * 2**28)
 
         recorder.wait_for(Closed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system drops what comes then")
+def test_tcp_close_loses_no_reply_where_the_handler_has_stopped_reading() -> None:
+    has_stopped = threading.Event()
+
+    def stop_reading(request: socket.socket, peer: Any, server: Any) -> None:
+        reply_unread(request, peer, server)
+        request.shutdown(socket.SHUT_RD)
+        assert request.recv(1) == b""  # not since the client has ended
+        has_stopped.set()
+        wait_until(lambda: request.recv(1, socket.MSG_PEEK) != b"", "it has sent more")
+
+    ready = ServerBuilder().tcp(LOOPBACK).threaded().handler(stop_reading)
+    with serving(ready) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # most of it is on its way
+        client.settimeout(PATIENCE)
+        client.connect(tuple(server.address))
+        client.sendall(b"?")
+        assert has_stopped.wait(PATIENCE)
+        client.sendall(b"more")
+        wait_until(lambda: not server.stats.active, "it has closed")
+        answer = read_all(client)
+
+    assert answer == REPLY
+
+
+def test_close_that_waits_for_nothing_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, client = socket.socketpair()
+    served = ServedSocket.of(ours.detach(), int(socket.AF_UNIX), 0)
+    incoming = StreamIncoming(served, "somebody")
+    incoming.handshake(Timeouts(), [0, 0])
+    given_up = list[Baton]()
+    monkeypatch.setattr(Baton, "give_up", given_up.append)
+
+    with client:
+        client.sendall(b"unread")
+        incoming.close(patient=False)
+
+    assert given_up == []
