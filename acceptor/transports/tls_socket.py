@@ -31,6 +31,8 @@ _READ: Final = 0
 _WRITE: Final = 1
 _TOO_LONG: Final = "the connection has lasted longer than it may"
 
+_awaited: Final = BATON.waiting  # looked at for each read
+
 _size: Final = len  # `read` has a parameter of that name
 
 _settimeout: Final = socket.SocketType.settimeout
@@ -69,7 +71,11 @@ class TlsSocket(ssl.SSLSocket):
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read, as every TLS socket does; `recv` and `recv_into` come through here."""
         self._obey(_READ)
-        takes_turns = BATON.give_up()
+        # What has come and is decrypted already is not waited for.
+        is_here = bool(self.pending())
+        if is_here and _awaited:
+            BATON.pass_on()
+        takes_turns = not is_here and BATON.give_up()
         try:
             got = super().read(len, buffer)
         except OSError as error:

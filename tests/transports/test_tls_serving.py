@@ -3,12 +3,14 @@
 import hashlib
 import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from acceptor import Certificate, Closed, Outcome, Secured, TlsView, tls_view
+from acceptor.core.baton import Baton
 from tests.core.kit import Gate, leave, wait_for_active
 from tests.support import Recorder, connect, read_all, serving
 from tests.tls_files import URI, Files, handshake, pki
@@ -282,3 +284,26 @@ def test_an_error_of_the_handlers_own_tls_is_a_failure() -> None:
         (closed,) = recorder.wait_for(Closed)
 
     assert closed.outcome is Outcome.FAILED
+
+
+def test_tls_read_of_what_is_here_already_gives_no_turn_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up, counts = list[int](), list[int]()
+    give_up = Baton.give_up
+
+    def count(baton: Baton) -> bool:
+        given_up.append(threading.get_ident())
+        return give_up(baton)
+
+    def read_one_by_one(request: socket.socket, peer: Any, server: Any) -> None:
+        request.recv(1)
+        before = given_up.count(threading.get_ident())
+        request.recv(1)
+        counts.append(given_up.count(threading.get_ident()) - before)
+
+    monkeypatch.setattr(Baton, "give_up", count)
+    ready = begin_tls().handler(read_one_by_one)
+    with serving(ready) as server, pki().connect(server.address) as client:
+        client.sendall(b"ab")
+        read_all(client)
+
+    assert counts == [0]
