@@ -66,9 +66,11 @@ class Baton:
     _spell: float = attrs.field(default=SHORTEST_SPELL, init=False)
 
     def join(self) -> None:
-        """Have this thread take turns from now on, and wait for its first.
+        """Have this thread take turns from now on: the first after its first wait.
 
-        Does nothing where there is no interpreter's lock (free-threaded Python).
+        It does not wait here, where its work is not begun: what an exception from outside broke off
+        then would be left to nobody. Does nothing where there is no interpreter's lock
+        (free-threaded Python).
         """
         if not self._minds_forks and hasattr(os, "register_at_fork"):
             # Not before it has members: what a child touches is copied for it.
@@ -76,7 +78,6 @@ class Baton:
             os.register_at_fork(after_in_child=self.forget)
         if _has_gil():
             self._members.add(get_ident())
-            self.take()
 
     def leave(self) -> None:
         """Have this thread take turns no more."""

@@ -41,6 +41,8 @@ def threads(*steps: Step) -> Generator[None, None, None]:
 @contextlib.contextmanager
 def member(baton: Baton) -> Generator[None, None, None]:
     baton.join()
+    if baton.give_up():
+        baton.take()
     try:
         yield
     finally:
@@ -270,6 +272,7 @@ from acceptor.core.baton import BATON
 has_it = threading.Event()
 def hold():
     BATON.join()
+    BATON.take()
     has_it.set()
     threading.Event().wait()
 
@@ -277,6 +280,7 @@ threading.Thread(target=hold, daemon=True).start()
 has_it.wait()
 if os.fork() == 0:
     BATON.join()
+    BATON.take()
     say("took", len(BATON.waiting), BATON._is_watched)
     os._exit(0)
 os.wait()

@@ -108,6 +108,7 @@ def test_thread_that_is_broken_off_while_it_waits_is_no_longer_waited_for() -> N
     def wait() -> None:
         try:
             baton.join()
+            baton.take()
         except FromOutsideError as error:
             errors.append(error)
         finally:
@@ -122,6 +123,14 @@ def test_thread_that_is_broken_off_while_it_waits_is_no_longer_waited_for() -> N
 
     assert errors
     assert not baton.waiting
+
+
+def test_who_begins_to_take_turns_does_not_wait() -> None:
+    baton = Baton()
+    baton._is_watched = True  # so nobody takes it away
+
+    with member(baton), threads(baton.join):
+        pass  # or this never ended
 
 
 def test_who_takes_no_turns_does_not_pass_for_a_holder_that_gets_on() -> None:
