@@ -53,6 +53,8 @@ class Baton:
 
     waiting: set[int] = attrs.field(factory=set[int], init=False)
     """Which threads wait for their turn; to be looked at, as it takes no call."""
+    is_open: bool = attrs.field(default=False, init=False)
+    """Whether nobody takes turns for a while."""
     _members: set[int] = attrs.field(factory=set[int], init=False)
     _held: dict[int, bool] = attrs.field(factory=dict[int, bool], init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -60,7 +62,6 @@ class Baton:
     _steps: int = attrs.field(default=0, init=False)  # turns, and what was done in them
     _since: float = attrs.field(default=0.0, init=False)  # when this turn began
     _is_watched: bool = attrs.field(default=False, init=False)
-    _is_open: bool = attrs.field(default=False, init=False)  # nobody takes turns for a while
     _open_until: float = attrs.field(default=-SOON, init=False)
     _minds_forks: bool = attrs.field(default=False, init=False)
     _spell: float = attrs.field(default=SHORTEST_SPELL, init=False)
@@ -94,10 +95,10 @@ class Baton:
 
     def take(self) -> None:
         """Wait for this thread's turn, after it has given it up; do nothing if it has it again."""
-        if self._is_open:
+        if self.is_open:
             if monotonic() < self._open_until:
                 return
-            self._is_open = False
+            self.is_open = False
             if self.waiting and not self._is_watched:  # they were to let each other go
                 self._have_it_watched()
         me = get_ident()
@@ -114,7 +115,7 @@ class Baton:
         self._steps += 1
         self._since = monotonic()
         self._held[me] = True
-        if self._is_open:  # since the look above; first the entry, then this, see `_open`
+        if self.is_open:  # since the look above; first the entry, then this, see `_open`
             self.give_up()
 
     @contextlib.contextmanager
@@ -159,14 +160,14 @@ class Baton:
         finally:  # an exception from outside must not leave those alone who wait
             with self._guard:
                 self._is_watched = False
-            if self.waiting and not self._is_open:  # since the last look
+            if self.waiting and not self.is_open:  # since the last look
                 self._have_it_watched()
 
     def _see_to_turns(self) -> None:
         """See that turns are short as long as somebody waits for one."""
         quiet, stuck, count, seconds = 0, 0, 0, 0.0
         steps, since, was_awaited = self._steps, monotonic(), False
-        while quiet < QUIET and not self._is_open:
+        while quiet < QUIET and not self.is_open:
             sleep(TICK)
             done, now, is_awaited = self._steps - steps, monotonic(), bool(self.waiting)
             if is_awaited and was_awaited:
@@ -200,7 +201,7 @@ class Baton:
         self._open_until = now + self._spell
         # First this, then the look at who holds it; `take` does it the other way round. Nobody may
         # watch any more, so whoever has it and has not said so, or never will, is taken for gone.
-        self._is_open = True
+        self.is_open = True
         self._take_away(certain=True)  # each one that waits lets the next one go
 
     def forget(self) -> None:
@@ -208,7 +209,7 @@ class Baton:
         for them in (self.waiting, self._members, self._held):
             them.clear()
         self._lock, self._guard = threading.Lock(), threading.Lock()
-        self._is_watched = self._is_open = False
+        self._is_watched = self.is_open = False
 
 
 BATON: Final = Baton()

@@ -67,7 +67,8 @@ class ServedSocket(socket.socket):
     # Defaults of the class, so that a request pays only for what it needs. Infinity is no limit.
     _limits: tuple[float, float] = (math.inf, math.inf)  # what the system was told last
     # What is here already is read without a limit; where there is no such flag, this is never so.
-    # Zero once the system knows the limit of all reads to come, unless this thread takes turns.
+    # Zero once the system knows the limit of all reads to come, unless this thread takes turns; and
+    # taken for zero then where nobody does for a while, as each call lets another thread in.
     _eager: int = _DONTWAIT
     _is_told: bool = False  # whether the system knows that limit
     _stalled_at: int = -1  # how many bytes had come and gone when the client exceeded a limit
@@ -157,7 +158,7 @@ class ServedSocket(socket.socket):
             self._count_read(len(data), flags)
             return data
         try:
-            if self._eager:
+            if self._eager and not (self._is_told and BATON.is_open):
                 data = _recv(self, bufsize, _DONTWAIT)
                 if _awaited:
                     BATON.pass_on()
@@ -178,7 +179,7 @@ class ServedSocket(socket.socket):
             self._count_read(count, flags)
             return count
         try:
-            if self._eager:
+            if self._eager and not (self._is_told and BATON.is_open):
                 count = _recv_into(self, buffer, nbytes, _DONTWAIT)
                 if _awaited:
                     BATON.pass_on()

@@ -179,7 +179,7 @@ def test_nobody_waits_for_a_turn_where_all_wait_elsewhere() -> None:
 
     def wait_elsewhere() -> None:
         with member(baton):
-            while not baton._is_open:
+            while not baton.is_open:
                 threading.Event().wait(0.002)
                 baton.give_up()
                 baton.take()
