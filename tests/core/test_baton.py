@@ -12,6 +12,8 @@ from acceptor.core.baton import Baton
 from tests.programs import program
 from tests.support import wait_until
 
+pytestmark = pytest.mark.skipif(not module._has_gil(), reason="nobody takes turns there")
+
 Step = Callable[[], object]
 
 

@@ -10,6 +10,8 @@ from acceptor.core.baton import Baton
 from tests.core.test_baton import holder_waiting_elsewhere, member, threads
 from tests.support import PATIENCE, wait_until
 
+pytestmark = pytest.mark.skipif(not module._has_gil(), reason="nobody takes turns there")
+
 
 class FromOutsideError(BaseException):
     """What another thread has set."""
