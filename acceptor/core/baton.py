@@ -32,7 +32,7 @@ QUIET: Final = 50  # looks in vain, and nobody looks any more until there is a r
 # Where there are fewer steps than this, because handlers wait elsewhere or compute for long, taking
 # turns costs more than it saves, and keeps cores idle that code in C could use.
 QUICK: Final = 12_000  # a second
-SAMPLE: Final = 0.02  # seconds in which somebody waited; single looks say little
+SAMPLE: Final = 0.01  # seconds in which somebody waited; single looks say little
 
 # For how long nobody takes turns then; twice as long each time, if the next attempt goes no better.
 SHORTEST_SPELL: Final = 0.25  # seconds
