@@ -42,6 +42,7 @@ PLAIN_MODULES = {
     "acceptor.core.accept_loop",
     "acceptor.core.admission",
     "acceptor.core.asking",
+    "acceptor.core.baton",
     "acceptor.core.at_exit",
     "acceptor.core.budget",
     "acceptor.core.callables",
