@@ -41,8 +41,8 @@ _STATUS: Final = {
 _FINISHED: Final = Outcome.FINISHED
 _OUTCOME: Final = {status: outcome for outcome, status in _STATUS.items()}
 
-# A child that was sent SIGKILL is gone as soon as it has its turn, unless it hangs in the kernel; on
-# a machine with much to do that took more than a second, and nobody reaps whom we have given up.
+# A child that was sent SIGKILL is gone as soon as it has its turn, unless it hangs in the kernel.
+# On a busy machine that took more than a second, and nobody reaps whom we have given up.
 _KILL_PATIENCE: Final = 10.0  # seconds
 _LOOK_AGAIN: Final = 0.01  # seconds
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from acceptor.concurrency.crew import Crew
+from acceptor.core.baton import BATON
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Borrower, Job
 
@@ -52,6 +53,7 @@ if sys.platform == "linux":
             while not self._closed:
                 job = self._oldest() if self._jobs else None
                 if job is None:
+                    BATON.give_way()
                     job = anteroom.take()
                 if job is not None:
                     return job

@@ -7,6 +7,7 @@ import attrs
 
 from acceptor.concurrency import warm_threads
 from acceptor.concurrency.warm_threads import ThreadDispatcher, Worker
+from acceptor.core.baton import BATON
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Borrower, Job
 from acceptor.core.values import define
@@ -121,6 +122,7 @@ if sys.platform == "linux":
                 super()._await_call(worker)
 
         def _next_client(self) -> Job | None:
+            BATON.give_way()
             found = self._anteroom.take() or True
             while found is True or (found is False and self._waiting == 1):
                 if self._closed or not self._anteroom.is_lent:

@@ -10,6 +10,7 @@ import attrs
 from acceptor.core.baton import BATON
 from acceptor.core.errors import ResourceError
 from acceptor.core.interfaces import Dispatcher, Job
+from acceptor.core.reporting import LOGGER
 from acceptor.core.values import define
 
 # Starting a thread costs more than a short request; an idle one costs only its stack.
@@ -72,6 +73,11 @@ class ThreadDispatcher(Dispatcher):
     def _live(self, worker: Worker) -> None:
         BATON.join()
         try:
+            try:
+                if BATON.give_up():
+                    BATON.take()
+            except BaseException:  # set from outside; whoever waits for this thread does so still
+                LOGGER.exception("a worker was broken off before it began")
             self._work(worker)
         finally:
             BATON.leave()

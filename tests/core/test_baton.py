@@ -175,6 +175,27 @@ def test_who_has_run_for_a_while_passes_it_on() -> None:
             baton.pass_on()
 
 
+def test_who_begins_with_more_gives_way_to_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CROWD", 2)
+    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)  # it is not taken away
+    baton, done = Baton(), list[int]()
+
+    def end() -> None:
+        with member(baton):
+            done.append(1)
+
+    with member(baton), threads(*[end] * 2):
+        wait_until(lambda: len(baton.waiting) == 2, "they wait")
+        baton.give_way()
+        none_yet = len(done)
+        with threads(end):
+            wait_until(lambda: len(baton.waiting) == 3, "one more waits")
+            while not done:
+                baton.give_way()
+
+    assert none_yet == 0
+
+
 def test_nobody_waits_for_a_turn_where_all_wait_elsewhere() -> None:
     baton, count = Baton(), 4
     met = threading.Barrier(count)
