@@ -24,8 +24,8 @@ from acceptor.core.values import define
 # threads takes 20 us, so a tenth of this would be lost with that.
 SLICE: Final = 0.0005  # seconds
 
-# Where so many wait, what was begun is ended before more is begun. Fewer, and every client would cost
-# a change of threads more; without a limit 16 clients that come again and again had 90 threads.
+# Where so many wait, what was begun is ended before more is begun. With fewer, each client would
+# cost one more change of threads; without a limit 16 clients, coming again and again, had 90.
 CROWD: Final = 32
 
 # How often it is looked whether the holder gets on, while others wait. One that waits elsewhere,
