@@ -144,25 +144,29 @@ if sys.platform == "linux":
                     LOGGER.exception("serving %s broke", connection.peer)
                 self.end(connection, Outcome.FAILED)
             connection.active = self.service.clock()
+            is_drained = piece[1] == READABLE and 0 < traffic[0] - before < READ_SIZE
             with lock:
-                rests = piece[1] == READABLE and 0 < traffic[0] - before < READ_SIZE
-                # Nearly always: all that had come was read, and nobody wants anything else of it.
-                if rests and (
-                    connection.missed
-                    or connection.is_halted
-                    or connection.queue is not None
-                    or connection.mail is not None
-                    or connection.tls is not None
-                    or connection.urgency
-                    or self.is_leaving
-                    or self._is_closed
-                ):
-                    rests = False
-                connection.is_owned = not rests
-            if not rests:
+                connection.is_owned = is_owned = not (is_drained and self._may_rest(connection))
+            if is_owned:
                 self._give_back(connection, may_leave=True)
             if self.stops_often:
                 self.waiter.wake()
+
+        def _may_rest(self, connection: HeldConnection) -> bool:
+            """Say whether nobody wants anything of a connection, as nearly always; under the lock.
+
+            Behind TLS a short read says nothing of what is still there.
+            """
+            return not (
+                connection.missed
+                or connection.is_halted
+                or connection.queue is not None
+                or connection.mail is not None
+                or connection.tls is not None
+                or connection.urgency
+                or self.is_leaving
+                or self._is_closed
+            )
 
         # Who owns a connection.
 
