@@ -46,6 +46,9 @@ _OUTCOME: Final = {status: outcome for outcome, status in _STATUS.items()}
 _KILL_PATIENCE: Final = 10.0  # seconds
 _LOOK_AGAIN: Final = 0.01  # seconds
 
+# A child may run before its parent has noted it; that is a matter of its parent's next turn.
+_BIRTH_PATIENCE: Final = 1.0  # seconds
+
 if sys.platform != "win32":
     # Asked for once: each call turns every number into an enum's member, and takes a tenth of
     # the time that a fork takes.
@@ -78,6 +81,8 @@ if sys.platform != "win32":
         pids: set[int] = attrs.field(factory=set[int])
         """The children that have not been reaped."""
         _children: dict[int, _Child] = attrs.field(factory=dict, init=False, repr=False)
+        _coming: Job | None = attrs.field(default=None, init=False)  # is being forked for just now
+        _late: set[Job] = attrs.field(factory=set[Job], init=False, repr=False)  # cut before that
         _shared: SharedCounts = attrs.field(factory=SharedCounts, init=False, repr=False)
         _warned: bool = attrs.field(default=False, init=False)
         _handlers: Sequence[object] = attrs.field(
@@ -91,14 +96,22 @@ if sys.platform != "win32":
             Raises:
                 ResourceError: The machine gives no more processes or descriptors.
             """
-            if self._fresh_signals:
-                self._warn_about_threads()
-            flush_standard_streams()
+            self._coming = job  # then the look; `cut` does it the other way round
             try:
-                watch = self._new_watch()
-            except OSError as error:
-                raise ResourceError(error.errno, error.strerror) from error
-            self._fork(job, watch)
+                if job in self._late:
+                    self._late.discard(job)
+                    job.drop()
+                    return
+                if self._fresh_signals:
+                    self._warn_about_threads()
+                flush_standard_streams()
+                try:
+                    watch = self._new_watch()
+                except OSError as error:
+                    raise ResourceError(error.errno, error.strerror) from error
+                self._fork(job, watch)
+            finally:
+                self._coming = None
 
         def _fork(self, job: Job, watch: ExitWatch) -> None:
             handlers = self._handlers_in_python() if self._fresh_signals else ()
@@ -211,6 +224,7 @@ if sys.platform != "win32":
             # reap, and one of them has found it.
             if self._children.pop(child.pid, None) is not None:
                 self._unwatch(child)
+                self._late.discard(child.job)
                 self.pids.discard(child.pid)  # last: who sees it gone may use its descriptor
                 child.job.count_into(self._shared.give_back(child.counts))
                 child.job.end(outcome)
@@ -232,8 +246,16 @@ if sys.platform != "win32":
                 )
 
         def cut(self, jobs: Collection[Job], timeout: float) -> None:
-            """Send SIGTERM, and SIGKILL to those that are still there after the timeout."""
+            """Send SIGTERM, and SIGKILL to those that are still there after the timeout.
+
+            A job that is let in and not forked yet never will be.
+            """
+            self._late.update(jobs)
+            soon = time.monotonic() + _BIRTH_PATIENCE
+            while self._coming in jobs and time.monotonic() < soon:
+                time.sleep(_LOOK_AGAIN)
             children = [child for child in list(self._children.values()) if child.job in jobs]
+            self._late.difference_update(child.job for child in children)
             for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, _KILL_PATIENCE)):
                 for child in children:
                     # Not reaped by us, so the pid is its own, unless somebody else has reaped it.

@@ -11,7 +11,7 @@ from acceptor import Closed, Outcome, Phase, Server
 from acceptor.concurrency import children, fork
 from acceptor.concurrency.exit_watch import ExitWatch, PipeWatch, best_exit_watch
 from tests.fakes import Call, greet, held, hold, let_go, tcp
-from tests.support import Recorder, ask, serving, wait_until
+from tests.support import Recorder, ask, connect, serving, wait_until
 
 
 def blind() -> ExitWatch:
@@ -81,3 +81,39 @@ def test_stop_bears_that_somebody_else_has_reaped_its_child() -> None:
     finally:
         signal.signal(signal.SIGCHLD, before)
     assert [closed.outcome for closed in recorder.of(Closed)] == [Outcome.FINISHED]
+
+
+def test_child_is_cut_that_its_parent_has_not_noted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    mind, recorder = children.ForkDispatcher._mind, Recorder()
+
+    def mind_late(dispatcher: Any, child: Any, watch: Any) -> None:
+        wait_until(lambda: dispatcher._late, "somebody wants to cut it")
+        mind(dispatcher, child, watch)
+
+    monkeypatch.setattr(children.ForkDispatcher, "_mind", mind_late)
+    stage = tcp().forked().observe(recorder).handler(hold)
+    with serving(stage) as server, connect(server.address) as client:
+        assert client.recv(1) == b"!"  # from the child
+        [connection] = server.connections()
+
+        assert server.close_connection(connection.id)
+        recorder.wait_for(Closed)
+
+    assert recorder.of(Closed)[0].outcome is Outcome.CUT
+
+
+def test_job_is_dropped_that_was_cut_before_its_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    submit, recorder = children.ForkDispatcher.submit, Recorder()
+
+    def submit_late(dispatcher: Any, job: Any) -> None:
+        call = Call(lambda: dispatcher.cut([job], 0.0))
+        call.result()
+        submit(dispatcher, job)
+
+    monkeypatch.setattr(children.ForkDispatcher, "submit", submit_late)
+    stage = tcp().forked().observe(recorder).handler(hold)
+    with serving(stage) as server, connect(server.address) as client:
+        assert client.recv(1) == b""
+        recorder.wait_for(Closed)
+
+    assert recorder.of(Closed)[0].outcome is Outcome.CUT

@@ -192,6 +192,7 @@ def test_who_begins_with_more_gives_way_to_a_crowd(monkeypatch: pytest.MonkeyPat
             wait_until(lambda: len(baton.waiting) == 3, "one more waits")
             while not done:
                 baton.give_way()
+            baton.give_up()  # or the others waited for ever
 
     assert none_yet == 0
 
