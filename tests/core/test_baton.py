@@ -69,6 +69,16 @@ def holder_waiting_elsewhere(baton: Baton) -> Generator[threading.Event, None, N
             goes_on.set()
 
 
+def repeat(step: Step, fact: Step) -> None:
+    """Do it again and again until something is so."""
+
+    def once() -> object:
+        step()
+        return fact()
+
+    wait_until(once, "it had an effect")
+
+
 def test_one_thread_at_a_time_has_it_as_long_as_turns_are_short() -> None:
     baton, inside, most = Baton(), [0], [0]
 
@@ -171,8 +181,7 @@ def test_who_has_run_for_a_while_passes_it_on() -> None:
 
     with member(baton), threads(come):
         wait_until(lambda: bool(baton.waiting) or came.is_set(), "it waits")
-        while not came.is_set():
-            baton.pass_on()
+        repeat(baton.pass_on, came.is_set)
 
 
 def test_who_begins_with_more_gives_way_to_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,8 +199,7 @@ def test_who_begins_with_more_gives_way_to_a_crowd(monkeypatch: pytest.MonkeyPat
         none_yet = len(done)
         with threads(end):
             wait_until(lambda: len(baton.waiting) == 3, "one more waits")
-            while not done:
-                baton.give_way()
+            repeat(baton.give_way, lambda: done)
             baton.give_up()  # or the others waited for ever
 
     assert none_yet == 0
