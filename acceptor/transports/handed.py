@@ -44,6 +44,11 @@ class _Relay:
         """In the child: have the connection end."""
         self.theirs.sendall(_HEAD.pack(_CLOSE))
 
+    def hang_up(self) -> None:
+        """In the parent: have the child know, as soon as it replies, that its client has left."""
+        with contextlib.suppress(OSError):
+            self.ours.shutdown(socket.SHUT_RD)
+
     def receive(self) -> list[bytes]:
         """In the parent: return what has come, without waiting; an empty one asks to close.
 
@@ -110,10 +115,11 @@ class MessageJob(Job):
         self.holding.lock = threading.Lock()
         connection.mail, connection.mailed = None, 0
         outcome = self.holding.handle(connection, self.payload, get_ident())
-        if connection.mail is not None:
-            relay.send(b"".join(connection.mail))
-        if connection.ending is Outcome.FINISHED:
-            relay.ask_to_close()
+        with contextlib.suppress(OSError):  # the client has left
+            if connection.mail is not None:
+                relay.send(b"".join(connection.mail))
+            if connection.ending is Outcome.FINISHED:
+                relay.ask_to_close()
         return outcome
 
     def end(self, outcome: Outcome) -> None:
@@ -307,6 +313,8 @@ class HandedHolding(Holding):
             self.rearm(connection, 0)
         relay = self._jobs[connection].relay
         if relay is not None:
+            if connection.has_left:
+                relay.hang_up()
             is_full = connection.out is not None and len(connection.out) >= self.max_output
             self._listen_to(relay, self._jobs[connection], is_full)
 

@@ -287,7 +287,7 @@ class HeldConnection(ServeRequest[Any, Any]):
 
     def send_later(self, data: bytes) -> bool:
         """Take what cannot be sent here and now; return whether it was accepted."""
-        if self.ending is not None or self.is_over:
+        if self.ending is not None or self.is_over or self.has_left:
             return False
         if self.worker != get_ident():
             return self._post(data)
@@ -319,6 +319,8 @@ class HeldConnection(ServeRequest[Any, Any]):
                 self.note_ending(Outcome.TIMED_OUT)
                 return False
             self.flush()
+        if self.has_left:
+            return False
         self.keep_for_later(data)
         return True
 
