@@ -74,7 +74,7 @@ class RelayCrew(Relay):
     `_lock` guards who leads, who watches, who is idle, who sleeps, what was put off, how many
     there are, and whether it is closed; who acts on one of these looks again under the lock. What
     needs none: `_todo` and `_slow`, whose methods are single steps with and without the GIL;
-    `_wary`, a guess; and what a leader says of itself (`rests`, `turn`, `whose`).
+    `_wary` and `_is_short`, guesses; and what a leader says of itself (`rests`, `turn`, `whose`).
 
     Only the leader waits for work, so nothing that is found can lie in `_todo` while another thread
     waits: a leader that rests is not overtaken, it says that it rests before it looks whether it
@@ -97,6 +97,7 @@ class RelayCrew(Relay):
     _slow: set[Hashable] = attrs.field(factory=set[Hashable], init=False, repr=False)
     _put_off: dict[Hashable, Any] = attrs.field(factory=dict[Hashable, Any], init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False)
+    _is_short: bool = attrs.field(default=False, init=False)  # the machine has refused a thread
 
     def start(self) -> None:
         """Start the first threads: all of a fixed crew, one to lead and one to watch of another.
@@ -181,10 +182,7 @@ class RelayCrew(Relay):
                     heir.call()
             self._count_out(me)
         if self._count_in(self._most):
-            try:
-                self._enlist()
-            except ResourceError as error:
-                LOGGER.error("the crew has one thread less: %s", error)
+            self._try_to_enlist()
 
     def _stand_by(self, me: _Member) -> bool:
         """Wait until it is this thread's turn to lead; False if it goes home."""
@@ -209,6 +207,7 @@ class RelayCrew(Relay):
                 if piece is None and not watches:
                     self._idle.append(me)
             if piece is not None:
+                self._find_watcher()  # or the leader, if its work took long, would hold up all
                 self._do_timed(piece, threading.get_ident())
             elif watches:
                 self._watch(me)
@@ -285,10 +284,23 @@ class RelayCrew(Relay):
                 self._watcher.call()
                 return
         if self._count_in(self._most):
-            try:
-                self._enlist()
-            except ResourceError as error:
+            self._try_to_enlist()
+
+    def _try_to_enlist(self) -> None:
+        """Start a thread; if there is none, it is tried again: all others may be held for long."""
+        try:
+            self._enlist()
+        except ResourceError as error:
+            if not self._is_short:
                 LOGGER.warning("no further thread for the crew now: %s", error)
+            self._is_short = True
+            self._work.miss_thread()
+        else:
+            self._is_short = False
+
+    def reinforce(self) -> None:
+        """Have somebody stand by, if nobody does and there is a thread for it by now."""
+        self._find_watcher()
 
     def _lead(self, me: _Member) -> None:
         todo, work, ident = self._todo, self._work, threading.get_ident()

@@ -371,6 +371,10 @@ class RelayWork(Protocol):
         """Do one piece, in the thread with the identity `me`."""
 
     @abstractmethod
+    def miss_thread(self) -> None:
+        """See that the crew's `reinforce` is called after a while; from any thread."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of what is waited with; nobody waits any more."""
 
@@ -391,6 +395,10 @@ class Relay(Protocol):
     @abstractmethod
     def add(self, pieces: Iterable[Any], /) -> None:
         """Have these pieces of work done, too; from any thread."""
+
+    @abstractmethod
+    def reinforce(self) -> None:
+        """Ask the machine once more for a thread that it has refused, if one is still missing."""
 
     @abstractmethod
     def close(self) -> None:

@@ -34,6 +34,8 @@ _RING: Final = struct.pack("=Q", 1)  # what eventfd(2) wants to be written
 # After its time is over, how long until one whose handler does not notice is looked at again.
 _NOTICE: Final = 1.0  # seconds
 
+_ASK_AGAIN: Final = 0.1  # seconds, for a thread that the machine has refused
+
 if sys.platform == "linux":
 
     @attrs.define(eq=False)
@@ -44,6 +46,7 @@ if sys.platform == "linux":
         wake: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
         is_in_work: Callable[[tuple[int, int]], bool]  # pyright: ignore[reportIncompatibleMethodOverride]
         do: Callable[[tuple[int, int], int], None]  # pyright: ignore[reportIncompatibleMethodOverride]
+        miss_thread: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
         close: Callable[[], None]  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @attrs.define(eq=False)
@@ -69,6 +72,7 @@ if sys.platform == "linux":
         """Those that have more to serve, and must wait for their turn."""
         _started: bool = attrs.field(default=False, init=False)
         _is_closed: bool = attrs.field(default=False, init=False)
+        _is_short: bool = attrs.field(default=False, init=False)  # of a thread, as the crew says
 
         def __attrs_post_init__(self) -> None:
             super().__attrs_post_init__()
@@ -82,7 +86,14 @@ if sys.platform == "linux":
         def man(self, strategy: HasRelay) -> None:
             """Have a strategy's threads do the work."""
             self._crew = strategy.relay(
-                _Tasks(self.wait, self.wake, self.is_in_work, self.do, self.close_wait)
+                _Tasks(
+                    self.wait,
+                    self.wake,
+                    self.is_in_work,
+                    self.do,
+                    self.miss_thread,
+                    self.close_wait,
+                )
             )
 
         def submit(self, job: Job, /) -> None:
@@ -261,6 +272,21 @@ if sys.platform == "linux":
             return can_be_written(connection, self.service.timeouts.write)
 
         # What the driver does.
+
+        def miss_thread(self) -> None:
+            """Have the driver ask for it now and then; all other threads may be held for long."""
+            self._is_short = True
+            if get_ident() != self.driver:
+                self.waiter.wake()
+
+        def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+            """Wait, and serve what comes; if the crew is short of a thread, ask for it soon."""
+            if not self._is_short:
+                return super().poll(timeout)
+            found = super().poll(_ASK_AGAIN if timeout is None else min(timeout, _ASK_AGAIN))
+            self._is_short = False
+            self._crew.reinforce()
+            return found
 
         def look_at(self, connection: HeldConnection) -> None:
             """See to what others want of a connection, unless its owner will."""

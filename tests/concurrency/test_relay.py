@@ -23,6 +23,7 @@ class Work(RelayWork):
     found: "queue.SimpleQueue[list[Piece]]" = attrs.field(factory=queue.SimpleQueue["list[Piece]"])
     closed: list[str] = attrs.field(factory=list[str])
     in_work: set[str] = attrs.field(factory=set[str])
+    missed: threading.Event = attrs.field(factory=threading.Event)
 
     def wait(self) -> list[Piece]:
         return self.found.get()
@@ -35,6 +36,9 @@ class Work(RelayWork):
 
     def do(self, piece: Piece, me: int, /) -> None:
         piece[1]()
+
+    def miss_thread(self) -> None:
+        self.missed.set()
 
     def close(self) -> None:
         self.closed.append(threading.current_thread().name)
@@ -214,6 +218,50 @@ def test_crew_goes_on_when_its_leader_breaks(
     wait_until(lambda: crew._size == size, "it was replaced if that was possible")
     quick = threading.Event()
     work.found.put([("b", quick.set)])
+    done(quick)
+
+
+def test_crew_whose_threads_are_all_stuck_gets_another_when_it_is_reinforced(
+    work: Work, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    crew, stuck = make(3, 60.0)
+    with monkeypatch.context() as machine:
+        machine.setattr(threading.Thread, "start", refuse)
+        for name, one in zip("ab", stuck[:2], strict=True):
+            work.found.put([(name, one)])
+            done(one.begun)
+        done(work.missed)
+    quick = threading.Event()
+    work.found.put([("c", quick.set)])
+
+    crew.reinforce()
+
+    done(quick)
+    assert crew._size == 3
+
+
+def test_thread_that_takes_what_was_put_off_has_another_stand_by(
+    work: Work, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    crew, stuck = make(4, 60.0, slow="b")
+    with monkeypatch.context() as machine:
+        machine.setattr(threading.Thread, "start", refuse)
+        work.found.put([("a", stuck[0])])
+        done(stuck[0].begun)
+        work.found.put([("b", stuck[1]), ("c", stuck[2])])
+        done(stuck[2].begun)
+    quick = threading.Event()
+    work.found.put([("d", quick.set)])
+
+    crew.reinforce()
+
+    done(stuck[1].begun)
     done(quick)
 
 
