@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from acceptor.core.errors import is_ctrl_c
 from acceptor.core.framing import Framing
 
 _WINDOW: Final = 4096  # bytes
@@ -24,7 +25,9 @@ def _cut_one_by_one(framing: Framing, data: bytes) -> list[bytes]:
     while start < len(data):
         try:
             found = framing.cut(data[start : start + window], 0)
-        except Exception:  # whoever looks at the rest finds it again
+        except BaseException as error:  # whoever looks at the rest finds it again
+            if is_ctrl_c(error):
+                raise
             break
         if found is not None:
             parts.append(found[0])

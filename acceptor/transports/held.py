@@ -14,6 +14,7 @@ import attrs
 
 from acceptor.core.asking import nothing_to_leave
 from acceptor.core.deadlines import Timeouts
+from acceptor.core.errors import is_ctrl_c
 from acceptor.core.events import MessageFault, Outcome, RequestState
 from acceptor.core.framing import Framing, FramingError
 from acceptor.core.interfaces import Incoming, Traffic
@@ -188,7 +189,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     opening: Any  # what negotiates; None once that is done
     pending: bytearray | None  # the beginning of a message
     seen: int  # how much of that was looked at in vain
-    fault: Exception | None  # what is wrong with what follows the messages in the queue
+    fault: BaseException | None  # what is wrong with what follows the messages in the queue
     queue: deque[bytes] | None  # messages that are complete, and not served yet
     mail: list[bytes] | None  # what other threads want to have sent
     mailed: int  # bytes of that
@@ -272,7 +273,9 @@ class HeldConnection(ServeRequest[Any, Any]):
             if found is None and len(data) > self.holder.max_size:
                 text = f"more than {self.holder.max_size} bytes, and no end"
                 raise FramingError(text, MessageFault.TOO_LONG)
-        except Exception as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             self.fault = error
             self.pending = None
             return None

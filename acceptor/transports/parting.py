@@ -91,7 +91,7 @@ class Parting(Dispatcher):
             )
         )
 
-    def _refuse(self, connection: HeldConnection, fault: Exception) -> None:
+    def _refuse(self, connection: HeldConnection, fault: BaseException) -> None:
         """Turn a client away that has sent what is no message."""
         if not isinstance(fault, FramingError):  # the framing itself has failed
             self.tell_failure(connection, fault)
