@@ -43,7 +43,7 @@ class Parting(Dispatcher):
     _ended_messages: int = attrs.field(default=0, init=False)  # under the lock
 
     def __attrs_post_init__(self) -> None:
-        self.timers = Timers(self.service.timeouts, self.service.clock, self.expire)
+        self.timers = Timers(self.by_fd, self.service.timeouts, self.service.clock, self.expire)
 
     @abstractmethod
     def expire(self, connection: HeldConnection) -> None:
@@ -191,6 +191,7 @@ class Parting(Dispatcher):
                 return
             connection.is_over = connection.is_halted = True
             connection.out = connection.mail = None
+            connection.fault = None  # whose traceback has the connection, and what has come
             self.by_fd.pop(connection.fd, None)
             self._ended_messages += connection.messages
             try:

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import attrs
@@ -27,17 +27,17 @@ class Timers:
     """Ends connections whose time is over. Belongs to the thread that drives the accept loop.
 
     A connection at rest costs nothing here: its entry says when its time would be over if nothing
-    came, and is only looked at then. By then, most have a later one.
+    came, and is only looked at then. By then, most have a later one. Entries have no connections in
+    them, by number and descriptor `_held` does: one that has ended, and its session, is let go of.
     """
 
+    _held: Mapping[int, HeldConnection]
     _timeouts: Timeouts
     _clock: Clock
     _expire: Callable[[HeldConnection], object]
     due: float = attrs.field(default=math.inf, init=False)
     """When `run` is to be called, on the clock."""
-    _entries: list[tuple[float, int, HeldConnection]] = attrs.field(
-        factory=list, init=False, repr=False
-    )
+    _entries: list[tuple[float, int, int]] = attrs.field(factory=list, init=False, repr=False)
     _live: int = attrs.field(default=0, init=False)
     _first: float = attrs.field(init=False)
 
@@ -60,18 +60,22 @@ class Timers:
     def _add(self, at: float, connection: HeldConnection) -> None:
         if at < connection.watched:  # one entry counts, the soonest
             connection.watched = at
-            heapq.heappush(self._entries, (at, connection.id, connection))
+            heapq.heappush(self._entries, (at, connection.id, connection.fd))
             if at < self.due:  # noqa: PLR1730 - a third of the time of `min`
                 self.due = at
             if len(self._entries) > 2 * self._live + _SPARE:
                 self._sort_out()
 
     def _sort_out(self) -> None:
-        self._entries[:] = [
-            it for it in self._entries if not it[2].is_over and it[2].watched == it[0]
-        ]
+        self._entries[:] = [it for it in self._entries if self._watched_by(*it) is not None]
         heapq.heapify(self._entries)
         self._live = len(self._entries)
+
+    def _watched_by(self, at: float, id: int, fd: int) -> HeldConnection | None:
+        """Return whose entry this is; None if it has ended, or has another one by now."""
+        connection = self._held.get(fd)
+        counts = connection is not None and connection.id == id and connection.watched == at
+        return connection if counts else None
 
     def deadline_of(self, connection: HeldConnection, *, claimed: bool = False) -> float:
         """Return when its time is over, if nothing changes; `claimed` if nobody serves it."""
@@ -95,8 +99,8 @@ class Timers:
         """End those whose time is over; find out when to look again."""
         entries = self._entries
         while entries and entries[0][0] <= now:
-            entry, _, connection = heapq.heappop(entries)
-            if connection.is_over or entry != connection.watched:
+            connection = self._watched_by(*heapq.heappop(entries))
+            if connection is None:
                 continue
             connection.watched = math.inf
             at = self.deadline_of(connection)
