@@ -42,8 +42,8 @@ def resets_mid_request(lab: Lab) -> None:
 
 def resets_mid_reply(lab: Lab) -> None:
     """Leave in the middle of an answer."""
-    for _ in range(3 * lab.size):
-        client = lab.send(b"flood\n")
+    for flood in lab.floods * 3 * lab.size:
+        client = lab.send(flood)
         client.recv(1000)
         lab.reset(client)
 
@@ -70,7 +70,8 @@ def stops_writing(lab: Lab) -> float:
 
 def stops_reading(lab: Lab) -> float:
     """Vanish in the middle of an answer, without a word."""
-    lab.send(b"flood\n")
+    for flood in lab.floods:
+        lab.send(flood)
     return _meanwhile(lab, time.monotonic() + lab.timeouts["write"])
 
 
@@ -128,7 +129,7 @@ def _meanwhile(lab: Lab, end: float) -> float:
     return end
 
 
-_LEFT: Final = ("CLIENT_LEFT",)
+LEFT: Final = ("CLIENT_LEFT",)
 
 CLIENT_FAULTS: Final = (
     Fault(
@@ -137,7 +138,7 @@ CLIENT_FAULTS: Final = (
         resets_before_accept,
         transports=STREAMS,
         elsewhere=NO_CONNECTION,
-        may_tell=_LEFT,
+        may_tell=LEFT,
     ),
     Fault(
         "resets after connect",
@@ -145,7 +146,7 @@ CLIENT_FAULTS: Final = (
         resets_after_connect,
         transports=STREAMS,
         elsewhere=NO_CONNECTION,
-        may_tell=_LEFT,
+        may_tell=LEFT,
     ),
     Fault(
         "resets mid-request",
@@ -153,7 +154,7 @@ CLIENT_FAULTS: Final = (
         resets_mid_request,
         transports=STREAMS,
         elsewhere=NO_CONNECTION,
-        may_tell=_LEFT,
+        may_tell=LEFT,
     ),
     Fault(
         "resets mid-reply",
@@ -174,7 +175,7 @@ CLIENT_FAULTS: Final = (
         "leaves before the reply",
         "nobody is told of an error",
         leaves_before_reply,
-        may_tell=_LEFT,
+        may_tell=LEFT,
     ),
     Fault(
         "half-open, stops writing",
@@ -218,8 +219,13 @@ CLIENT_FAULTS: Final = (
         floods_connects,
         transports=STREAMS,
         elsewhere=NO_CONNECTION,
-        may_tell=_LEFT,
+        may_tell=LEFT,
         limits={"max_connections": _SLOTS},
     ),
-    Fault("floods bytes", "is read within bounds", floods_bytes, may_tell=_LEFT),
+    Fault(
+        "floods bytes",
+        "is read within bounds",
+        floods_bytes,
+        may_tell=(*LEFT, "BAD_MESSAGE"),  # framed, no line may be so long
+    ),
 )

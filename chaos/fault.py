@@ -10,12 +10,20 @@ from chaos.lab import DATAGRAMS, STREAMS, Lab
 Strike: TypeAlias = Callable[[Lab], float | None]
 """Does the harm. Returns when it ends, on `time.monotonic`; None if it has ended by now."""
 
-TRANSPORTS: Final = ("tcp", "unix_stream", "udp", "unix_datagram")
+TRANSPORTS: Final = (
+    "tcp",
+    "unix_stream",
+    "tcp_framed",
+    "unix_stream_framed",
+    "udp",
+    "unix_datagram",
+)
 STRATEGIES: Final = ("sync", "threaded", "pooled", "forked")
 
 EVERYWHERE: Final = STREAMS | DATAGRAMS
 
 NO_CONNECTION: Final = "datagrams: there is no connection"
+NO_MESSAGE: Final = "not framed: no connection is at rest between messages"
 
 
 @attrs.frozen

@@ -6,10 +6,11 @@ import signal
 import threading
 from typing import Final
 
-from acceptor import DatagramHandler, StreamHandler
+from acceptor import DatagramHandler, Message, StreamHandler
 
 LONGEST: Final = 1000  # bytes that a question may have
 PIECE: Final = b"\0" * 65536
+MUCH: Final = PIECE * 8  # more than the buffers between a framed server and its client take
 
 _RAISED: Final = {
     b"fail": ValueError("as I was told"),
@@ -67,3 +68,20 @@ class TormentedByDatagrams(DatagramHandler):
         answer = answer_to(self.rfile.read(LONGEST))
         if answer:
             self.wfile.write(answer)
+
+
+def tormented_by_messages(message: Message[object], client_address: object, server: object) -> None:
+    """Do what the message says: answer, raise, die, hold the client, or flood it."""
+    word, _, rest = message.payload.partition(b" ")
+    if word == b"hold":
+        with open(rest, "rb", buffering=0) as gate:
+            message.reply(b"!")
+            message.reply(gate.read(1))
+    elif word == b"much":
+        message.reply(MUCH)
+    elif word == b"nothing":
+        message.close()
+    elif answer := answer_to(message.payload):
+        message.reply(answer)
+    while word == b"flood" and message.reply(PIECE):
+        pass

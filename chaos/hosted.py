@@ -6,6 +6,7 @@ thread; another one obeys. So nothing of what is wrong with a server keeps it fr
 
 import contextlib
 import faulthandler
+import gc
 import json
 import os
 import queue
@@ -36,7 +37,9 @@ from acceptor import (
 from acceptor.concurrency import warm_threads
 from acceptor.transports import stream
 from chaos import parts
-from chaos.handlers import Tormented, TormentedByDatagrams
+from chaos.framed_parts import SMALL_BUFFERS, framed, trouble_held
+from chaos.handlers import Tormented, TormentedByDatagrams, tormented_by_messages
+from chaos.lab import FRAMED, FRAMED_SUFFIX
 from chaos.ledger import Books, Ledger
 from chaos.resources import own_resources
 from chaos.troubles import TROUBLES
@@ -103,13 +106,18 @@ class Conductor:
     def _build(
         self, names: Collection[str], limits: Limits, timeouts: Timeouts
     ) -> Server[Any, Any]:
-        transport = TRANSPORTS[self._transport](self._path)
-        handler = TormentedByDatagrams if transport.request_type is Datagram else Tormented  # type: ignore[attr-defined]
-        if "listener" in names:
+        transport = TRANSPORTS[self._transport.removesuffix(FRAMED_SUFFIX)](self._path)
+        handler: Any = TormentedByDatagrams if transport.request_type is Datagram else Tormented  # type: ignore[attr-defined]
+        is_framed = self._transport in FRAMED
+        if is_framed:
+            transport = attrs.evolve(transport, socket_options=SMALL_BUFFERS)  # type: ignore[misc]
+        elif "listener" in names:
             transport = parts.TroubledTransport(transport)
         stage: Any = ServerBuilder().transport(transport).limits(limits).timeouts(timeouts)
         if "policy" in names:
             stage = stage.access(parts.policy)
+        if is_framed:
+            stage, handler = framed(stage, names), tormented_by_messages
         if "observer" in names:
             stage = stage.observe(parts.observer)
         stage = getattr(stage.observe(self._ledger), self._strategy)()
@@ -127,7 +135,7 @@ class Conductor:
 
     def do_books(self) -> Books:
         """Return what the server has told."""
-        return self._ledger.books()
+        return {**self._ledger.books(), "struck": sum(parts.STRUCK.values())}
 
     def do_resources(self) -> Mapping[str, int]:
         """Return what this process holds."""
@@ -159,7 +167,10 @@ def main(transport: str, strategy: str, path: str) -> None:
     # As a program has them that minds its own children and talks to itself.
     for number in (signal.SIGUSR1, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
+    if transport in FRAMED:
+        trouble_held()
     conductor = Conductor(transport, strategy, path)
+    gc.freeze()  # what is here for good need not be looked through each time that we measure
     threading.Thread(target=conductor.obey, name="orders", daemon=True).start()
     conductor.serve()
 

@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Generator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -15,11 +15,14 @@ from chaos.host import Host
 from chaos.ledger import Books
 from chaos.patience import PATIENCE, wait_until
 
-STREAMS: Final = frozenset({"tcp", "unix_stream"})
+# Streams that are cut into messages, and not served as whole connections.
+FRAMED_SUFFIX: Final = "_framed"
+FRAMED: Final = frozenset({f"tcp{FRAMED_SUFFIX}", f"unix_stream{FRAMED_SUFFIX}"})
+STREAMS: Final = frozenset({"tcp", "unix_stream"}) | FRAMED
 DATAGRAMS: Final = frozenset({"udp", "unix_datagram"})
 
 QUESTION: Final = b"echo hello\n"
-_ANSWER: Final = b"hello"
+ANSWER: Final = b"hello"
 
 # After that a datagram, or its answer, is taken for lost. Seconds.
 _ASK_AGAIN: Final = 0.5
@@ -51,6 +54,11 @@ class Lab:
         return self.transport in STREAMS
 
     @property
+    def is_framed(self) -> bool:
+        """Whether they connect, but it is messages that are served."""
+        return self.transport in FRAMED
+
+    @property
     def has_workers(self) -> bool:
         """Whether one client need not wait for another."""
         return self.strategy != "sync"
@@ -78,10 +86,18 @@ class Lab:
         client.sendall(message)
         return client
 
+    def occupy(self) -> socket.socket:
+        """Make a client whose handler runs, once it has begun, until it is told to end."""
+        return self.send(b"hold\n")
+
+    def await_handler(self, client: socket.socket) -> None:
+        """Wait until the handler of such a client has begun."""
+        expect(client.recv(1), b"!")
+
     def hold(self) -> socket.socket:
         """Make a client whose handler runs until it is told to end."""
-        client = self.send(b"hold\n")
-        expect(client.recv(1), b"!")
+        client = self.occupy()
+        self.await_handler(client)
         return client
 
     def let_go(self, client: socket.socket) -> None:
@@ -99,6 +115,11 @@ class Lab:
                 self.hear(client)
         self.dismiss(client)
 
+    @property
+    def floods(self) -> tuple[bytes, ...]:
+        """The ways to have more sent to a client than it reads."""
+        return (b"flood\n",)
+
     def hear(self, client: socket.socket) -> bytes:
         """Return the whole answer."""
         if self.is_stream:
@@ -109,7 +130,7 @@ class Lab:
         """Be an ordinary client: ask something, and see that the answer is right."""
         client = self.send(QUESTION)
         answer = self.hear(client) if self.is_stream else self._hear_or_ask_again(client)
-        expect(answer, _ANSWER)
+        expect(answer, ANSWER)
         self.dismiss(client)
 
     def _hear_or_ask_again(self, client: socket.socket) -> bytes:
@@ -125,8 +146,20 @@ class Lab:
 
     def answered(self, client: socket.socket) -> None:
         """See that a client which has sent the question before is answered now."""
-        expect(self.hear(client), _ANSWER)
+        expect(self.hear(client), ANSWER)
         self.dismiss(client)
+
+    def begin_rest(self) -> None:
+        """Have a client connected to whom nothing shall happen, if connections can be at rest."""
+
+    def call_at_rest(self) -> None:
+        """Have the client at rest, if there is one, ask something."""
+
+    def hear_at_rest(self) -> None:
+        """See that it is answered."""
+
+    def end_rest(self) -> None:
+        """See that the client at rest, if there is one, is answered, and have it leave."""
 
     def dismiss(self, client: socket.socket) -> None:
         """Close a client as anybody would."""
@@ -163,23 +196,6 @@ class Lab:
             yield
         finally:
             self.host.call("end")
-
-
-@contextlib.contextmanager
-def opened(
-    host: Host, transport: str, strategy: str, *, timeouts: Mapping[str, float], **values: Any
-) -> Generator[Lab, None, None]:
-    """Open a server in the host and close it again; `values` are `parts`, `limits`, and a lab's."""
-    parts, limits = values.pop("parts", ()), values.pop("limits", {})
-    address = host.call("open", parts=list(parts), limits=limits, timeouts=timeouts)
-    where = address if isinstance(address, str) else tuple(address)
-    lab = Lab(host, transport, strategy, where, timeouts, **values)
-    try:
-        yield lab
-    finally:
-        lab.leave()
-        if not host.lost:
-            host.call("close")
 
 
 def expect(answer: bytes, right: bytes) -> None:

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from acceptor import Accepted, AcceptPaused, Closed, Event, Refused
+from acceptor import Accepted, AcceptPaused, Closed, Event, MessageServed, Refused
 
 Books: TypeAlias = dict[str, Any]
 """A ledger's state in JSON: counts, the outcomes with theirs, and a list of what is wrong."""
@@ -37,6 +37,8 @@ class Ledger:
                 self._news.append((0, "pauses"))
             case Refused():
                 self._news.append((0, "refused"))
+            case MessageServed():
+                self._news.append((0, "served"))
 
     def books(self) -> Books:
         """Return what has been told so far; only for one thread."""
@@ -49,12 +51,13 @@ class Ledger:
             "most": self._most,
             "pauses": self._others["pauses"],
             "refused": self._others["refused"],
+            "served": self._others["served"],
             "outcomes": dict(self._outcomes),
             "wrong": self._wrong[:10],
         }
 
     def _enter(self, number: int, what: str) -> None:
-        if what in ("pauses", "refused"):
+        if what in ("pauses", "refused", "served"):
             self._others[what] += 1
         elif what == "accepted":
             self._accepted += 1

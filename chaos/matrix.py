@@ -8,14 +8,16 @@ import attrs
 
 from chaos.client_faults import CLIENT_FAULTS
 from chaos.fault import STRATEGIES, TRANSPORTS, Fault
+from chaos.framed_faults import FRAMED_FAULTS
 from chaos.host import Host, HostLostError, host
-from chaos.lab import Lab, opened
+from chaos.lab import Lab
+from chaos.labs import opened
 from chaos.ledger import Books
-from chaos.patience import wait_until
+from chaos.patience import pause, wait_until
 from chaos.resources import Resources
 from chaos.server_faults import SERVER_FAULTS
 
-FAULTS: Final = (*CLIENT_FAULTS, *SERVER_FAULTS)
+FAULTS: Final = (*CLIENT_FAULTS, *FRAMED_FAULTS, *SERVER_FAULTS)
 
 
 @attrs.frozen
@@ -155,11 +157,16 @@ class Trial:
 
 def _strike(lab: Lab, fault: Fault) -> float:
     """Let it happen; return how long after its end the next client had its answer."""
+    if not (fault.timeouts or fault.limits):  # which hold for who is at rest, too
+        lab.begin_rest()
     end = fault.strike(lab)
     if end is None:
         end = time.monotonic()
     lab.ask()
-    return max(0.0, time.monotonic() - end)
+    lab.end_rest()
+    wait = time.monotonic() - end
+    pause(-wait)  # what it ends is not looked for before: each look takes more than waiting does
+    return max(0.0, wait)
 
 
 def await_return(it: Host, before: Resources) -> Resources:

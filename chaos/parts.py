@@ -1,6 +1,7 @@
 """Parts of a server that raise when they are told to."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,6 +11,9 @@ from acceptor import Event, Incoming, Listener, Transport
 
 RAISING: Final[dict[str, tuple[BaseException, ...]]] = {}
 """Which part raises now, and what."""
+
+STRUCK: Final[Counter[str]] = Counter()
+"""How often something was refused, or a part has raised, by what that was."""
 
 _TURNS: Final[Iterator[int]] = itertools.count()
 
@@ -22,6 +26,7 @@ def raise_if_told(part: str) -> None:
     """
     errors = RAISING.get(part)
     if errors:
+        STRUCK[part] += 1
         raise errors[next(_TURNS) % len(errors)].with_traceback(None)
 
 

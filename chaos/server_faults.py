@@ -7,56 +7,11 @@ import time
 from typing import Final
 
 from chaos.client_faults import LIVES, SOON, drip
-from chaos.fault import NO_CONNECTION, Fault, Strike
-from chaos.lab import QUESTION, STREAMS, Lab, expect
-from chaos.patience import pause
+from chaos.fault import NO_CONNECTION, Fault
+from chaos.lab import QUESTION, STREAMS, Lab
+from chaos.scarcity import without, without_descriptors, without_forks, without_threads
 
 _BURST: Final = 50  # signals
-
-_MORE_THAN_ARE_WARM: Final = 8  # clients; warm threads stay for a moment after each, one for good
-
-
-def without(what: str) -> Strike:
-    """Have the machine be out of something while a client comes; that one, too, is served."""
-
-    def strike(lab: Lab) -> float:
-        pauses = lab.books()["pauses"] + 1
-        with lab.trouble(what):
-            client = lab.send(QUESTION)
-            lab.await_books("pauses", pauses)
-            pause(lab.endurance)
-        end = time.monotonic()
-        lab.answered(client)
-        return end
-
-    return strike
-
-
-def without_threads(lab: Lab) -> float | None:
-    """Have the machine give no more threads while more clients come than warm ones can serve."""
-    if not lab.is_stream:  # whichever thread waits serves each of them
-        with lab.trouble("no threads"):
-            lab.ask()
-        return None
-    pauses = lab.books()["pauses"] + 1
-    with lab.trouble("no threads"):
-        clients = [lab.send(b"hold\n") for _ in range(_MORE_THAN_ARE_WARM)]
-        lab.await_books("pauses", pauses)
-        pause(lab.endurance)
-    end = time.monotonic()
-    for client in clients:
-        expect(client.recv(1), b"!")
-        lab.let_go(client)
-    return end
-
-
-def without_descriptors(lab: Lab) -> float | None:
-    """Have not one more descriptor. Those who need none are served meanwhile."""
-    if lab.is_stream or lab.strategy == "forked":  # which watches each child by one
-        return without("EMFILE")(lab)
-    with lab.trouble("EMFILE"):
-        lab.ask()
-    return None
 
 
 def signals_storm(lab: Lab) -> None:
@@ -154,8 +109,19 @@ def worker_dies(lab: Lab) -> None:
         for _ in range(lab.size):
             lab.tell(QUESTION)
         lab.await_books("closed", closed)
+    if lab.is_framed:
+        _workers_die_waiting(lab)
     lab.tell(b"interrupt\n")
     lab.tell(b"end\n")
+
+
+def _workers_die_waiting(lab: Lab) -> None:
+    """Let one worker after the other, as often as it is replaced, break while it waits."""
+    struck = lab.books()["struck"] + 3
+    with lab.trouble("wait"):
+        client = lab.send(QUESTION)
+        lab.await_books("struck", struck)
+    lab.answered(client)
 
 
 _PAUSE: Final = "pauses, then serves who has waited"
@@ -181,7 +147,7 @@ SERVER_FAULTS: Final = (
     Fault(
         "fork refused (simulated)",
         _PAUSE,
-        without("no forks"),
+        without_forks,
         strategies=("forked",),
         elsewhere="the others fork no child",
     ),

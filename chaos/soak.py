@@ -10,7 +10,8 @@ from typing import Final
 import attrs
 
 from chaos.host import Host, HostLostError, host
-from chaos.lab import Lab, opened
+from chaos.lab import Lab
+from chaos.labs import opened
 from chaos.ledger import Books
 from chaos.load import Load
 from chaos.matrix import await_return
@@ -21,6 +22,7 @@ from chaos.trend import Trend, trend
 PLACES: Final = (
     ("tcp", "threaded"),
     ("unix_stream", "threaded"),
+    ("tcp_framed", "threaded"),
     ("udp", "threaded"),
     ("unix_datagram", "threaded"),
     ("tcp", "forked"),
@@ -112,6 +114,8 @@ def soak(minutes: float) -> int:
             lab = stack.enter_context(
                 opened(it, transport, strategy, timeouts=_TIMEOUTS, limits=_LIMITS)
             )
+            if lab.keeps_threads:
+                lab.ask()
             places.append(Soaked(it, lab, it.resources()))
         for place in places:
             stack.callback(place.load.end)

@@ -12,12 +12,15 @@ from typing import Any, Final, NoReturn, TypeAlias
 from unittest import mock
 
 from acceptor import Server
-from chaos.parts import RAISING
+from chaos.parts import RAISING, STRUCK
 from chaos.resources import kill_children
 
 Trouble: TypeAlias = Callable[[Server[Any, Any]], AbstractContextManager[object]]
 
 _A_DAY: Final = 86_400
+
+# What users write for framed servers.
+USERS_PARTS: Final = ("session", "opened", "closed", "cut", "wrap")
 
 
 @contextlib.contextmanager
@@ -58,6 +61,7 @@ def no_threads(server: Server[Any, Any]) -> AbstractContextManager[object]:
     """Start no thread, as when the machine has no more to give."""
 
     def refuse(thread: threading.Thread) -> NoReturn:
+        STRUCK["thread"] += 1
         raise RuntimeError("can't start new thread")
 
     return mock.patch.object(threading.Thread, "start", refuse)
@@ -67,6 +71,7 @@ def no_forks(server: Server[Any, Any]) -> AbstractContextManager[object]:
     """Refuse to fork. Simulated: the limit of processes does not hold root."""
 
     def refuse() -> NoReturn:
+        STRUCK["fork"] += 1
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     return mock.patch.object(os, "fork", refuse)
@@ -102,8 +107,11 @@ TROUBLES: Final[Mapping[str, Trouble]] = {
     "no threads": no_threads,
     "no forks": no_forks,
     "policy": raising("policy", ValueError("policy"), SystemExit("policy")),
+    "message policy": raising("message policy", ValueError("policy"), SystemExit("policy")),
+    **{part: raising(part, ValueError(part), SystemExit(part)) for part in USERS_PARTS},
     "observer": raising("observer", ValueError("observer"), SystemExit("observer")),
     "close": raising("close", SystemExit("a worker's end")),
+    "wait": raising("wait", SystemExit("a worker's end")),
     "clock set back": clock_set_back,
     "children killed": children_killed,
 }

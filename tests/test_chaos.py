@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from acceptor import Accepted, Closed, Event, IPv4Peer, Outcome
 from chaos.__main__ import main
 from chaos.fault import STRATEGIES, TRANSPORTS, Fault
-from chaos.lab import STREAMS, Lab
+from chaos.framed_lab import FramedLab
+from chaos.lab import FRAMED, STREAMS, Lab
 from chaos.ledger import Ledger
 from chaos.matrix import FAULTS, Effort, Result, cells, objections, run
 from chaos.resources import can_be_measured
@@ -45,8 +47,15 @@ def hold(lab: Lab) -> None:
 NOTHING = Fault("nothing", "", nothing)
 
 
-def tried(*faults: Fault) -> list[Result]:
-    return list(run(cells({"tcp"}, {"threaded"}, faults), Effort()))
+def cut_at_rest(lab: Lab) -> None:
+    """Cut off the client to whom nothing shall happen."""
+    assert isinstance(lab, FramedLab)
+    assert lab._resting is not None
+    lab._resting.shutdown(socket.SHUT_RDWR)
+
+
+def tried(*faults: Fault, transport: str = "tcp") -> list[Result]:
+    return list(run(cells({transport}, {"threaded"}, faults), Effort()))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -54,7 +63,7 @@ def tried(*faults: Fault) -> list[Result]:
 def test_server_is_as_before_after_every_fault(transport: str, strategy: str) -> None:
     results = list(run(cells({transport}, {strategy}), Effort()))
 
-    assert len(results) >= (20 if transport in STREAMS else 9)
+    assert len(results) >= (28 if transport in FRAMED else 20 if transport in STREAMS else 9)
     assert {str(it.cell): it.problem for it in results if it.problem} == {}
     # `make chaos` asks for a second; here the machine may be busy with other things.
     assert {str(it.cell): it.wait for it in results if it.wait > PATIENCE / 2} == {}
@@ -76,6 +85,15 @@ def test_matrix_finds_what_a_server_keeps(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert "keeps" in result.problem
     assert "descriptors where there were" in result.problem
+
+
+def test_matrix_finds_that_a_connection_at_rest_was_not_spared() -> None:
+    faults = [Fault("cuts", "", cut_at_rest), attrs.evolve(NOTHING, transports=FRAMED)]
+
+    cut, spared = tried(*faults, transport="tcp_framed")
+
+    assert "BrokenPipeError" in cut.problem
+    assert spared.problem == ""
 
 
 def test_matrix_goes_on_in_a_new_process_when_a_server_dies() -> None:
