@@ -191,6 +191,17 @@ class Lendable(Protocol):
         """Whether any thread may accept, one at a time; and what it takes is a whole request."""
 
 
+@runtime_checkable
+class HandsOnLimits(Protocol):
+    """What a listener may do besides: have clients come with a limit, as options are inherited."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def hand_on(self, timeouts: Timeouts, /) -> None:
+        """Set what these demand of most reads on the port, for the system to hand on."""
+
+
 class Transport(Protocol[RequestT_co, PeerT_co]):
     """Where clients come from: a recipe for a listener."""
 

@@ -11,7 +11,13 @@ from acceptor.core.datagram import Datagram
 from acceptor.core.direct import DirectPath
 from acceptor.core.holding import HoldingIntake, HoldingTransport
 from acceptor.core.intake import JobIntake, ServingLoop
-from acceptor.core.interfaces import Borrower, Dispatcher, ImmediateListener, Listener
+from acceptor.core.interfaces import (
+    Borrower,
+    Dispatcher,
+    HandsOnLimits,
+    ImmediateListener,
+    Listener,
+)
 from acceptor.core.job import Service, live
 from acceptor.core.lending import Lending
 from acceptor.core.recipe import Recipe
@@ -58,6 +64,8 @@ def open_loop(
         intake: JobIntake[RequestT, PeerT]
         direct = None
         if held is None:
+            if isinstance(listener, HandsOnLimits):
+                listener.hand_on(recipe.timeouts)
             dispatcher = recipe.concurrency.start(workplace)
             intake = JobIntake(admission, dispatcher, recipe.rules, service)
             direct = _direct_path(listener, recipe, service)

@@ -1,5 +1,6 @@
 """The socket that handlers of streams are given: an ordinary one, under the server's deadlines."""
 
+import contextlib
 import functools
 import math
 import socket
@@ -55,6 +56,23 @@ _TIMED_OUT: Final = ("timed out",)  # what the C code raises when the socket's o
 _tls_socket: Any = LazyModule("acceptor.transports.tls_socket")
 
 
+NO_LIMITS: Final = (math.inf, math.inf)
+
+# What a C int holds, in milliseconds. Longer times are refused by `settimeout`, by the system or by
+# `struct`; so they are no limit, for sockets: nobody will see the difference.
+LONGEST: Final = 2_000_000.0  # seconds
+
+
+def set_read_limit(sock: socket.socket, seconds: float) -> None:
+    """Have the system end each read of a socket that waits after so long; infinity is no limit."""
+    _setsockopt(sock, _SOL_SOCKET, _OPTIONS[_READ], _timeval(seconds))
+
+
+def read_limit_of(sock: socket.socket) -> bytes:
+    """Return what the system says of that, in its own form and rounded as it does."""
+    return sock.getsockopt(_SOL_SOCKET, _OPTIONS[_READ], 16)
+
+
 class ServedSocket(socket.socket):
     """A connection that obeys a server's `Timeouts`, and counts what goes in and out.
 
@@ -65,13 +83,15 @@ class ServedSocket(socket.socket):
     """
 
     # Defaults of the class, so that a request pays only for what it needs. Infinity is no limit.
-    _limits: tuple[float, float] = (math.inf, math.inf)  # what the system was told last
+    limits: tuple[float, float] = NO_LIMITS
+    """The seconds that a read and a write may take, as the system was told last; NaN is unknown."""
     # What is here already is read without a limit; where there is no such flag, this is never so.
     # Zero once the system knows the limit of all reads to come, unless this thread takes turns; and
     # taken for zero then where nobody does for a while, as each call lets another thread in.
     _eager: int = _DONTWAIT
     _is_told: bool = False  # whether the system knows that limit
-    _stalled_at: int = -1  # how many bytes had come and gone when the client exceeded a limit
+    stalled_at: int = -1
+    """How many bytes had come and gone when the client exceeded a limit; -1 if it never has."""
 
     _timeouts: Timeouts
     _traffic: Traffic
@@ -147,7 +167,7 @@ class ServedSocket(socket.socket):
     @property
     def has_stalled(self) -> bool:
         """Whether the client exceeded a limit, and nothing has come or gone since."""
-        return self._stalled_at >= 0 and self._stalled_at == self._traffic[0] + self._traffic[1]
+        return self.stalled_at >= 0 and self.stalled_at == self._traffic[0] + self._traffic[1]
 
     # Reading.
 
@@ -207,7 +227,7 @@ class ServedSocket(socket.socket):
         try:
             return call(self, *arguments)
         except (BlockingIOError, TimeoutError) as error:
-            raise self._overdue(error, 0, _gettimeout(self), self._limits[_READ]) from None
+            raise self._overdue(error, 0, _gettimeout(self), self.limits[_READ]) from None
         finally:
             if takes_turns:
                 BATON.take()
@@ -263,11 +283,15 @@ class ServedSocket(socket.socket):
 
     def sendall(self, data: Buffer, flags: int = 0, /) -> None:
         """Send all of it, as every socket does; each part of it has `write` seconds."""
+        self.write_all(data, flags)
+
+    def write_all(self, data: Buffer, flags: int = 0, /) -> int:
+        """Do the same; return how many bytes that was."""
         size = len(data) if type(data) is bytes else memoryview(data).nbytes
         if _gettimeout(self) is not None:  # the caller's time is for all of it
             self._limited(_WRITE, flags, _sendall, data, flags)
             self._traffic[1] += size
-            return
+            return size
         count = 0
         if _monotonic() < self._calm:
             try:  # what finds room at once needs no limit
@@ -276,10 +300,11 @@ class ServedSocket(socket.socket):
                 pass
             self._traffic[1] += count
             if count == size:
-                return
+                return size
         with memoryview(data) as view, view.cast("B") as rest:
             while count < size:
                 count += self.send(rest[count:], flags)
+        return size
 
     if sys.platform != "win32":
 
@@ -325,9 +350,9 @@ class ServedSocket(socket.socket):
         borrows = may_wait and get_ident() == _MAIN_THREAD
         if borrows or (own is not None and own > wanted):
             _settimeout(self, wanted)
-        elif own is None and wanted != self._limits[act]:
+        elif own is None and wanted != self.limits[act]:
             _setsockopt(self, _SOL_SOCKET, _OPTIONS[act], _timeval(wanted))
-            self._limits = (wanted, self._limits[1]) if act == _READ else (self._limits[0], wanted)
+            self.limits = (wanted, self.limits[1]) if act == _READ else (self.limits[0], wanted)
         takes_turns = not (flags & _DONTWAIT or own == 0.0) and BATON.give_up()
         try:
             result = call(self, *arguments)
@@ -357,7 +382,8 @@ class ServedSocket(socket.socket):
             return left
         reads = timeouts.idle if self._traffic[0] else timeouts.first_data
         limit = timeouts.write if act == _WRITE else reads
-        return left if limit is None else min(limit, left)
+        wanted = left if limit is None else min(limit, left)
+        return wanted if wanted < LONGEST else math.inf
 
     def limit_next_read(self, seconds: float) -> bool:
         """Have the system end the next read after so long; False where that cannot be.
@@ -366,13 +392,13 @@ class ServedSocket(socket.socket):
         """
         if _gettimeout(self) is not None or get_ident() == _MAIN_THREAD:
             return False
-        if self._limits[_READ] != seconds:
-            _setsockopt(self, _SOL_SOCKET, _OPTIONS[_READ], _timeval(seconds))
-            self._limits = (seconds, self._limits[1])
+        if self.limits[_READ] != seconds:
+            set_read_limit(self, seconds)
+            self.limits = (seconds, self.limits[1])
         return True
 
     def _note_stall(self) -> None:
-        self._stalled_at = self._traffic[0] + self._traffic[1]
+        self.stalled_at = self._traffic[0] + self._traffic[1]
 
     def _overdue(self, error: OSError, flags: int, own: float | None, limit: float) -> OSError:
         """Return what to raise: the error itself, if no limit of ours has caused it."""
@@ -397,6 +423,14 @@ class ServedSocket(socket.socket):
     def setblocking(self, flag: bool, /) -> None:
         """Set whether to wait at all, as every socket does."""
         self.settimeout(None if flag else 0.0)
+
+    def detach(self) -> int:
+        """Let go of the descriptor, which obeys no limits any more; return it."""
+        for act in (_READ, _WRITE):
+            if self.limits[act] != math.inf:
+                with contextlib.suppress(OSError):  # it is closed already
+                    _setsockopt(self, _SOL_SOCKET, _OPTIONS[act], _timeval(math.inf))
+        return super().detach()
 
     def dup(self) -> Self:
         """Return another object for the same connection, under the same deadlines."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import math
 import select
 import socket
 import struct
@@ -17,11 +18,17 @@ from acceptor.core.baton import BATON
 from acceptor.core.deadlines import Timeouts
 from acceptor.core.errors import DeadlineError
 from acceptor.core.events import Outcome
-from acceptor.core.interfaces import Incoming, Listener, Queue, Traffic
+from acceptor.core.interfaces import HandsOnLimits, Incoming, Listener, Queue, Traffic
 from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.transports.backlog import clients_waiting
 from acceptor.transports.last_handshakes import LastHandshakes
-from acceptor.transports.served import ServedSocket
+from acceptor.transports.served import (
+    LONGEST,
+    NO_LIMITS,
+    ServedSocket,
+    read_limit_of,
+    set_read_limit,
+)
 
 if TYPE_CHECKING:
     from acceptor.transports.tls_socket import TlsSocket
@@ -38,6 +45,8 @@ _CLIENT_GONE: Final = frozenset(
     )
     if hasattr(errno, name)
 )
+
+_TIMED_OUT: Final = Outcome.TIMED_OUT  # Python 3.11 takes 60 ns to look an enum's member up
 
 _HANG_UPS: Final = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 
@@ -83,7 +92,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         """Return how it ended if the client hung up, or kept us waiting for longer than it may."""
         sock = self._socket.upgraded or self._socket
         if error is None:  # handlers of HTTP catch a timeout and return
-            return Outcome.TIMED_OUT if sock.has_stalled else None
+            return _TIMED_OUT if sock.stalled_at >= 0 and sock.has_stalled else None
         if isinstance(error, _HANG_UPS) and self._is_dead():
             return Outcome.CLIENT_LEFT
         if self._socket.upgraded is not None and self._socket.upgraded.broken_by is error:
@@ -111,14 +120,17 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         Closing with unread input would send a reset, which may destroy the last reply before the
         client has read it. Source: RFC 9112, section 9.6.
         """
-        upgraded: TlsSocket | None = self._socket.upgraded
+        served = self._socket
+        upgraded: TlsSocket | None = served.upgraded
+        sock = upgraded or served
+        if sock.stalled_at >= 0 and sock.has_stalled:
+            patient = False  # who has kept us waiting is not waited for
         if upgraded is not None:
-            upgraded.say_goodbye(LINGER_SECONDS if patient and not upgraded.has_stalled else 0.0)
-        sock = upgraded or self._socket
-        patient = patient and not sock.has_stalled  # who has kept us waiting is not waited for
+            upgraded.say_goodbye(LINGER_SECONDS if patient else 0.0)
         try:
             _shutdown(sock, socket.SHUT_WR)
-            if self._may_have_sent_more(sock, patient):
+            has_read_all = served.has_ended and not served.was_shut and upgraded is None
+            if not has_read_all and self._may_have_sent_more(sock, patient):
                 # Where nothing is waited for, a turn may be needed for the lock under which clients
                 # are taken, and turned away: who has that must not wait for a turn.
                 with BATON.aside() if patient else _IN_TURN:
@@ -128,9 +140,6 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
         self.release()
 
     def _may_have_sent_more(self, sock: socket.socket, patient: bool) -> bool:
-        served = self._socket
-        if sock is served and served.has_ended and not served.was_shut:
-            return False
         # Who must not wait takes one look first, without changing the socket's mode.
         at_once = not patient and _MSG_DONTWAIT and sock.gettimeout() is None
         return not at_once or bool(_recv(sock, 1, _MSG_DONTWAIT))
@@ -194,7 +203,7 @@ class StreamIncoming(Incoming[socket.socket, PeerT], Generic[PeerT]):
 
 
 @attrs.define(eq=False)
-class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
+class StreamListener(Listener[socket.socket, PeerT], Queue, HandsOnLimits, Generic[PeerT]):
     """A listening stream socket of any family.
 
     Owns the socket, and through `_forget` what else was made for it (a file in the file system).
@@ -214,6 +223,9 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
     """Whether any thread may accept, one at a time."""
 
     _last_handshakes: LastHandshakes | None = attrs.field(default=None, init=False)
+    _handed_on: tuple[float, float] | None = attrs.field(default=None, init=False)
+    # The same, until the first client has shown whether the system does so.
+    _to_hand_on: tuple[float, float] | None = attrs.field(default=None, init=False)
     _family: int = attrs.field(init=False, repr=False)
     _proto: int = attrs.field(init=False, repr=False)
 
@@ -257,6 +269,10 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
             raise
         client = self.socket_of(fd, self._family, self._proto)
         try:
+            if self._handed_on is not None:
+                client.limits = self._handed_on
+            elif self._to_hand_on is not None:
+                self._see_what_is_handed_on(client)
             if sys.platform != "linux":
                 client.setblocking(True)  # elsewhere it inherits the listener's O_NONBLOCK
             made: Incoming[Any, PeerT] = self.incoming(client, self._peer_of(client, sockaddr))
@@ -264,6 +280,26 @@ class StreamListener(Listener[socket.socket, PeerT], Queue, Generic[PeerT]):
         except OSError:
             client.close()
             return None
+
+    def hand_on(self, timeouts: Timeouts, /) -> None:
+        """Set the limit of all reads but the first, for clients to come with, where they do so.
+
+        Those of TCP do on Linux (`sk_clone_lock`), and to set it for each takes a tenth of what a
+        short connection costs. Not on a port of which others may accept, too.
+        """
+        idle = timeouts.idle
+        if sys.platform == "win32":
+            return
+        if self.is_ours and idle is not None and idle < LONGEST:
+            set_read_limit(self._socket, idle)
+            self._to_hand_on = (idle, math.inf)
+        elif any(read_limit_of(self._socket)):  # whoever has bound it has done the same
+            self._to_hand_on = (math.nan, math.inf)
+
+    def _see_what_is_handed_on(self, client: ServedSocket) -> None:
+        limits, self._to_hand_on = self._to_hand_on, None
+        if read_limit_of(client) == read_limit_of(self._socket):
+            self._handed_on = client.limits = limits or NO_LIMITS
 
     def close_if_empty(self) -> bool:
         """Close the port, unless a connection waits to be accepted, or is about to."""

@@ -19,7 +19,7 @@ from acceptor.core.errors import ConfigurationError, DeadlineError, HandshakeErr
 from acceptor.core.events import HandshakeFailure
 from acceptor.core.interfaces import Traffic
 from acceptor.core.secured import Certificate, TlsView
-from acceptor.transports.served import ServedSocket
+from acceptor.transports.served import LONGEST, ServedSocket
 
 _WAY_OUT: Final = "give a context made with ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)"
 
@@ -30,6 +30,9 @@ _RECORD: Final = 2**14
 _READ: Final = 0
 _WRITE: Final = 1
 _TOO_LONG: Final = "the connection has lasted longer than it may"
+
+# To wait for no time is for a socket not to wait at all, which is something else.
+_SHORTEST: Final = 1e-6  # seconds
 
 _awaited: Final = BATON.waiting  # looked at for each read
 
@@ -53,7 +56,8 @@ class TlsSocket(ssl.SSLSocket):
     _timeouts: Timeouts | None = None
     _own: float | None = None  # what the handler has set
     _limit: float = math.inf  # what the socket was told last, infinity is no limit
-    _stalled_at: int = -1  # how many bytes had come and gone when the client exceeded a limit
+    stalled_at: int = -1
+    """How many bytes had come and gone when the client exceeded a limit; -1 if it never has."""
 
     _traffic: Traffic
     _since: float  # when the connection began, by the monotonic clock
@@ -66,7 +70,7 @@ class TlsSocket(ssl.SSLSocket):
     @property
     def has_stalled(self) -> bool:
         """Whether the client exceeded a limit, and nothing has come or gone since."""
-        return self._stalled_at >= 0 and self._stalled_at == self._traffic[0] + self._traffic[1]
+        return self.stalled_at >= 0 and self.stalled_at == self._traffic[0] + self._traffic[1]
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read, as every TLS socket does; `recv` and `recv_into` come through here."""
@@ -142,12 +146,14 @@ class TlsSocket(ssl.SSLSocket):
         else:
             limit = timeouts.idle if self._traffic[0] else timeouts.first_data
         wanted = left if limit is None else min(limit, left)
+        if self._own is None:
+            wanted = max(wanted, _SHORTEST) if wanted < LONGEST else math.inf
         if wanted != self._limit:
             _settimeout(self, None if wanted == math.inf else wanted)
             self._limit = wanted
 
     def _note_stall(self) -> None:
-        self._stalled_at = self._traffic[0] + self._traffic[1]
+        self.stalled_at = self._traffic[0] + self._traffic[1]
 
     def _judged(self, error: OSError) -> OSError:
         """Return what to raise, and note whose doing it was."""
@@ -318,7 +324,7 @@ def shake_hands(made: TlsSocket, timeout: float | None) -> None:
     began = time.monotonic()
     own = made._own
     try:
-        _settimeout(made, timeout)
+        _settimeout(made, None if timeout is None or timeout >= LONGEST else timeout)
         with BATON.aside():  # it computes without the interpreter, too
             made.do_handshake()
     except OSError as error:
