@@ -120,32 +120,28 @@ class Lending:
 
     def take(self) -> Job | None:
         """Take one client, in a worker; None if there is none, or it may not."""
+        orders, intake = self._orders, self._intake
+        admission = intake.admission
         with self._turnstile:
-            self.taker = _get_ident()
+            self.taker = me = _get_ident()
             try:
-                return self._take()
+                while self._is_lent and not (orders.paused or orders.ending or orders.emptying):
+                    if admission.is_full():  # the limits are others by now
+                        self.hand_back()
+                        break
+                    incoming = self._listener.accept()
+                    if incoming is None:
+                        break
+                    job = intake.admit(incoming, me)
+                    if job is not None:
+                        if admission.is_full():
+                            self._note_full()
+                        return job
             except Exception as error:
                 self._trouble = error
                 self.hand_back()
-                return None
             finally:
                 self.taker = None
-
-    def _take(self) -> Job | None:
-        orders, intake = self._orders, self._intake
-        admission = intake.admission
-        while self._is_lent and not (orders.paused or orders.ending or orders.emptying):
-            if admission.is_full():  # the limits are others by now
-                self.hand_back()
-                break
-            incoming = self._listener.accept()
-            if incoming is None:
-                break
-            job = intake.admit(incoming, _get_ident())
-            if job is not None:
-                if admission.is_full():
-                    self._note_full()
-                return job
         return None
 
     def hand_back(self) -> None:

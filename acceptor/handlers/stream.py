@@ -47,6 +47,10 @@ class _SocketWriter(io.BufferedIOBase):
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        # No method of ours in between, because each write would pay. Asked of the class: what a
+        # handler has put around its socket passes on what it does not know, but has a `sendall`.
+        if hasattr(type(sock), "write_all"):
+            self.write = cast("Any", sock).write_all  # type: ignore[method-assign]
 
     def writable(self) -> bool:
         return True

@@ -91,4 +91,5 @@ class TcpTransport(Transport[socket.socket, InetPeer]):
 
 def tcp_peer(client: socket.socket, sockaddr: Any) -> InetPeer:
     """Return who connected."""
-    return inet_peer(sockaddr)
+    # As `inet_peer`, without another call for nearly all.
+    return tuple.__new__(IPv4Peer, sockaddr) if len(sockaddr) == 2 else inet_peer(sockaddr)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from acceptor import StreamHandler
+from acceptor import StreamHandler, Timeouts
+from acceptor.transports.served import ServedSocket
 from tests.handlers.pairs import pair, reading, tcp_pair
 
 
@@ -50,6 +51,28 @@ def test_rbufsize_is_what_rfile_takes_at_a_time(size: int, left: int) -> None:
         assert it.handler.rfile.readline() == b"line\n"
         assert len(it.ours.recv(1000, socket.MSG_PEEK)) == left
         assert it.handler.rfile.read() == b"x" * 100
+        it.handler.finish()
+
+
+def test_wfile_writes_through_what_the_handler_has_put_around_its_socket() -> None:
+    class Loud:
+        def __init__(self, sock: socket.socket) -> None:
+            self._sock = sock
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sock, name)
+
+        def sendall(self, data: bytes) -> None:
+            self._sock.sendall(data.upper())
+
+    with pair() as it, ServedSocket.of(it.ours.detach(), int(socket.AF_UNIX), 0) as served:
+        served.begin(Timeouts(), [0, 0])
+        it.handler.request = Loud(served)  # type: ignore[assignment]
+        it.handler.setup()
+
+        it.handler.wfile.write(b"hello")
+
+        assert it.hear() == b"HELLO"
         it.handler.finish()
 
 
