@@ -4,6 +4,8 @@ import contextlib
 import os
 import select
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,17 +19,33 @@ if sys.platform == "linux":
     # Edge-triggered: the system wakes one thread for each client that comes, and not all of them.
     _ONE_OF_US: Final = select.EPOLLIN | select.EPOLLET
 
+    def _take_nobody() -> None:
+        """Return None: the port is not lent."""
+
+    # A client is taken in turn, or it would be one more that gets in the way. But where nobody is
+    # ever done, one that comes anew would have to wait for as many turns as there are clients.
+    PATIENCE: Final = 0.003  # seconds
+
+    # Where many have something to do, and are done with it in no time, they take whoever comes. So
+    # many times is looked whether that is still so, before they are trusted no more.
+    NAP: Final = 0.002  # seconds
+    NAPS: Final = 10
+
     @define(eq=False)
     class Anteroom:
         """A wait for whichever comes first, a client at the port while it is lent, or a call.
 
-        Each event wakes the thread that came last, and one alone: whoever has found what he was
-        woken for sees to it that another one looks for more, since one event may stand for many.
-        Any thread may call; lending and giving back is for one at a time.
+        One thread waits at a time, the others for its seat: else each client who comes would wake
+        one, though those at work take most of them. Who has found what he was woken for leaves, and
+        the next one has the system look again, as one event may stand for many. Any thread may
+        call; lending and giving back is for one at a time.
         """
 
-        _take: Callable[[], Job | None] | None = attrs.field(default=None, init=False)
+        take: Callable[[], Job | None] = attrs.field(default=_take_nobody, init=False)
+        """Takes a client if one is there and it is allowed."""
         _port: int = attrs.field(default=-1, init=False)
+        # Reentrant for one reason: it tells whether the thread has it that wants to release it.
+        _seat: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
         _poller: select.epoll = attrs.field(factory=select.epoll, init=False, repr=False)
         _bell: int = attrs.field(init=False)  # an eventfd that nobody reads; each write is an event
 
@@ -47,44 +65,57 @@ if sys.platform == "linux":
         @property
         def is_lent(self) -> bool:
             """Whether clients may be taken."""
-            return self._take is not None
+            return self.take is not _take_nobody
 
         def lend(self, port: int, take: Callable[[], Job | None]) -> None:
             """Wait at the port, too, from now on."""
-            self._take = take
+            self.take = take
             self._port = port
             self._poller.register(port, _ONE_OF_US)
 
         def give_back(self) -> bool:
             """Wait there no more; return whether anybody did."""
-            port, self._port, self._take = self._port, -1, None
+            port, self._port, self.take = self._port, -1, _take_nobody
             if port < 0:
                 return False
             with contextlib.suppress(OSError, ValueError):
                 self._poller.unregister(port)
             return True
 
-        def take(self) -> Job | None:
-            """Take a client if one is there and it is allowed."""
-            take = self._take
-            return None if take is None else take()
-
         def wait(self, timeout: float | None) -> bool | Job:
-            """Wait for a client or a call; return its job, True if called, False at the timeout."""
-            takes_turns = BATON.give_up()
+            """Wait for a client or a call; return its job, True if called, False at the timeout.
+
+            Who has waited may have no turn.
+            """
+            BATON.give_up()
             try:
-                events = self._poller.poll(timeout, 1)
-            finally:
-                if takes_turns:
-                    BATON.take()
-            for fd, _ in events:
-                if fd == self._bell:
-                    return True
-                job = self.take()
-                with contextlib.suppress(OSError):  # it was given back meanwhile
-                    self._poller.modify(fd, _ONE_OF_US)
-                return True if job is None else job
-            return False
+                if not self._seat.acquire(timeout=-1 if timeout is None else timeout):
+                    return False
+                if (port := self._port) >= 0:
+                    with contextlib.suppress(OSError):  # it was given back meanwhile
+                        self._poller.modify(port, _ONE_OF_US)
+                for fd, _ in self._poller.poll(timeout, 1):
+                    if fd == self._bell:
+                        return True
+                    self._stand_in_line()
+                    job = self.take()
+                    return True if job is None else job
+                return False
+            finally:  # an exception from outside comes as soon as the wait for the seat is over
+                try:
+                    self._seat.release()
+                except RuntimeError:  # it was in vain
+                    pass
+
+        def _stand_in_line(self) -> None:
+            if BATON.is_crowded:
+                for _ in range(NAPS):
+                    if not BATON.is_flowing:
+                        break
+                    time.sleep(NAP)
+            while not BATON.line_up(PATIENCE):
+                if not BATON.is_flowing:
+                    break
 
         def call(self) -> None:
             """Wake one thread."""

@@ -71,6 +71,7 @@ class Crew(Dispatcher):
         while True:
             try:
                 while (job := self._next()) is not None:
+                    BATON.line_up()
                     job.run(patient=True)
                     del job  # or an idle thread would keep the last client's memory
             except BaseException:  # set from outside; what a handler raises does not come here
@@ -85,8 +86,8 @@ class Crew(Dispatcher):
     def _next(self) -> Job | None:
         """Wait for a job; None when it is time to go home."""
         while True:
-            with BATON.aside():
-                self._bell.get()
+            BATON.give_up()
+            self._bell.get()
             if self._closed:
                 return None
             if (job := self._oldest()) is not None:

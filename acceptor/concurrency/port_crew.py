@@ -52,8 +52,7 @@ if sys.platform == "linux":
             anteroom = self._anteroom
             while not self._closed:
                 job = self._oldest() if self._jobs else None
-                if job is None:
-                    BATON.give_way()
+                if job is None and not (BATON.waiting and BATON.stands_back()):
                     job = anteroom.take()
                 if job is not None:
                     return job

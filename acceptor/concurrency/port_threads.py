@@ -13,7 +13,7 @@ from acceptor.core.interfaces import Borrower, Job
 from acceptor.core.values import define
 
 if sys.platform == "linux":
-    from acceptor.concurrency.anteroom import Anteroom
+    from acceptor.concurrency.anteroom import PATIENCE, Anteroom
 
     @define(eq=False)
     class PortThreads(ThreadDispatcher, Borrower):
@@ -54,7 +54,11 @@ if sys.platform == "linux":
 
         def _see_that_one_waits(self) -> None:
             with self._lock:
-                if self._waiting or self._closed or self._alive >= self.workers:
+                if self._waiting or self._closed:
+                    return
+                if self._alive >= self.workers:
+                    if self._idle:  # idle since before it was lent: it goes, and another waits
+                        self._idle.pop().call(None)
                     return
                 self._waiting += 1  # promised
             try:
@@ -77,7 +81,8 @@ if sys.platform == "linux":
         def _work(self, worker: Worker) -> None:
             try:
                 if worker.job is None:
-                    self._await_client(worker)
+                    BATON.line_up(PATIENCE)
+                    self._await_client(worker, looks_first=True)
                 super()._work(worker)
             finally:
                 self._leave()
@@ -106,12 +111,17 @@ if sys.platform == "linux":
                 return
             with self._lock:
                 self._waiting += 1
-            self._await_client(worker)
+            self._await_client(worker, looks_first=not (BATON.waiting and BATON.stands_back()))
 
-        def _await_client(self, worker: Worker) -> None:
+        @property
+        def _may_rest(self) -> bool:
+            # It may have been lent since the look at that; who goes home has another wait there.
+            return not (self._closed or self._anteroom.is_lent)
+
+        def _await_client(self, worker: Worker, *, looks_first: bool) -> None:
             """Wait at the port, as one of those counted; no job in the end means to go home."""
             try:
-                worker.job = self._next_client()
+                worker.job = self._next_client(looks_first)
             finally:
                 with self._lock:
                     self._waiting -= 1
@@ -121,9 +131,8 @@ if sys.platform == "linux":
                 self._anteroom.call()  # the others are to hear of it, too
                 super()._await_call(worker)
 
-        def _next_client(self) -> Job | None:
-            BATON.give_way()
-            found = self._anteroom.take() or True
+        def _next_client(self, looks_first: bool) -> Job | None:
+            found = (self._anteroom.take() if looks_first else None) or True
             while found is True or (found is False and self._waiting == 1):
                 if self._closed or not self._anteroom.is_lent:
                     return None

@@ -38,10 +38,11 @@ class ThreadDispatcher(Dispatcher):
     """Hands a job to the thread that was idle last, or to a new one.
 
     Whoever takes a worker out of `_idle`, under the lock, decides what becomes of it: the
-    dispatcher must call it, the worker itself may go home. Nothing else is shared. (One queue
-    for all is no way to wait with a time limit: in CPython a `SimpleQueue.get` whose time runs
-    out just as another thread takes the item waits for ever.) The threads are daemons, so that a
-    stuck handler never keeps the interpreter from ending; `Server.drain` is who waits for them.
+    dispatcher calls it before it lets go of the lock, so that the worker can tell, however its wait
+    has ended; the worker itself may go home. Nothing else is shared. (One queue for all is no way
+    to wait with a time limit: in CPython a `SimpleQueue.get` whose time runs out just as another
+    thread takes the item waits for ever.) The threads are daemons, so that a stuck handler never
+    keeps the interpreter from ending; `Server.drain` is who waits for them.
     """
 
     _idle: list[Worker] = attrs.field(factory=list[Worker], init=False, repr=False)
@@ -55,11 +56,10 @@ class ThreadDispatcher(Dispatcher):
             ResourceError: The machine gives no more threads.
         """
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        if worker is None:
-            self._start(job)
-        else:
-            worker.call(job)
+            if self._idle:
+                self._idle.pop().call(job)
+                return
+        self._start(job)
 
     def _start(self, job: Job | None) -> None:
         thread = threading.Thread(
@@ -73,11 +73,6 @@ class ThreadDispatcher(Dispatcher):
     def _live(self, worker: Worker) -> None:
         BATON.join()
         try:
-            try:
-                if BATON.give_up():
-                    BATON.take()
-            except BaseException:  # set from outside; whoever waits for this thread does so still
-                LOGGER.exception("a worker was broken off before it began")
             self._work(worker)
         finally:
             BATON.leave()
@@ -85,22 +80,32 @@ class ThreadDispatcher(Dispatcher):
     def _work(self, worker: Worker) -> None:
         while (job := worker.job) is not None:
             worker.job = None  # or an idle thread would keep the last client's memory
+            BATON.line_up()
             job.run(patient=True)
             del job
             self._await_call(worker)
 
     def _await_call(self, worker: Worker) -> None:
-        with self._lock:
-            self._idle.append(worker)
-        with BATON.aside():
-            if worker.called.acquire(timeout=0.0 if self._closed else KEEP_WARM):
-                return
+        try:
             with self._lock:
-                goes_home = worker in self._idle
-                if goes_home:
-                    self._idle.remove(worker)
-            if not goes_home:  # somebody has just taken it, and calls
-                worker.called.acquire()
+                if not self._may_rest:
+                    return
+                self._idle.append(worker)
+            BATON.give_up()
+            if worker.called.acquire(timeout=KEEP_WARM):
+                return
+        except BaseException:  # set from outside; it may have been called before or since
+            LOGGER.exception("a worker was broken off while it waited for a job")
+        with self._lock:
+            if worker in self._idle:
+                self._idle.remove(worker)
+            else:
+                worker.called.acquire(False)
+
+    @property
+    def _may_rest(self) -> bool:
+        """Whether a thread that is done is to be idle, and not to go home."""
+        return not self._closed
 
     def cut(self, jobs: Collection[Job], timeout: float) -> None:
         """Shut the connections, so that the handlers notice."""
@@ -111,6 +116,5 @@ class ThreadDispatcher(Dispatcher):
         """Send the idle threads home."""
         self._closed = True  # for the threads that are not idle yet
         with self._lock:
-            workers, self._idle = self._idle, []
-        for worker in workers:
-            worker.call(None)
+            while self._idle:
+                self._idle.pop().call(None)

@@ -9,7 +9,7 @@ import pytest
 from acceptor import Closed, Server
 from acceptor.concurrency import warm_threads
 from tests.fakes import greet, held, hold, let_go, tcp
-from tests.support import Recorder, ask, connect, serving, wait_until
+from tests.support import PATIENCE, Recorder, ask, connect, serving, wait_until
 
 
 def workers() -> list[threading.Thread]:
@@ -91,6 +91,19 @@ def test_no_client_is_lost_while_threads_go_home_all_the_time(
         for thread in threads:
             thread.join()
         wait_until(lambda: server.stats.finished == 200)
+
+
+def test_client_is_taken_at_once_where_all_threads_were_idle_when_the_port_was_lent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warm_threads, "KEEP_WARM", 10 * PATIENCE)
+    with serving(tcp().threaded(1).handler(greet)) as server:
+        for _ in range(5):
+            assert ask(server.address, b"") == b"hello"
+            server.pause()
+            server.resume()
+
+        assert ask(server.address, b"") == b"hello"  # or it came when the thread went home
 
 
 def test_limit_below_the_bound_holds_while_threads_take_clients_by_themselves() -> None:

@@ -184,25 +184,117 @@ def test_who_has_run_for_a_while_passes_it_on() -> None:
         repeat(baton.pass_on, came.is_set)
 
 
-def test_who_begins_with_more_gives_way_to_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_done_stands_back_for_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CROWD", 2)
     monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)  # it is not taken away
-    baton, done = Baton(), list[int]()
+    baton, stood_back = Baton(), list[bool]()
 
     def end() -> None:
         with member(baton):
-            done.append(1)
+            pass
 
-    with member(baton), threads(*[end] * 2):
+    with member(baton), threads(end, end):
         wait_until(lambda: len(baton.waiting) == 2, "they wait")
-        baton.give_way()
-        none_yet = len(done)
+        stood_back.append(baton.stands_back())
         with threads(end):
             wait_until(lambda: len(baton.waiting) == 3, "one more waits")
-            repeat(baton.give_way, lambda: done)
+            stood_back.append(baton.stands_back())
             baton.give_up()  # or the others waited for ever
 
-    assert none_yet == 0
+    assert stood_back == [False, True]
+
+
+@contextlib.contextmanager
+def another_waiting(baton: Baton) -> Generator[threading.Event, None, None]:
+    """Hold the baton while another thread waits for it; give what says that it has come."""
+    came = threading.Event()
+
+    def come() -> None:
+        with member(baton):
+            came.set()
+
+    with member(baton), threads(come):
+        wait_until(lambda: bool(baton.waiting), "it waits")
+        yield came
+
+
+def test_who_is_done_lets_others_run_when_its_turn_was_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, baton = [100.0], Baton()
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)
+
+    with another_waiting(baton) as came:
+        now[0] += module.TURN * 0.9
+        baton.stands_back()
+        was_too_soon = came.is_set()
+        now[0] += module.TURN * 0.2
+        repeat(baton.stands_back, came.is_set)
+
+    assert not was_too_soon
+
+
+def test_what_is_begun_with_has_a_slice_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, baton = [100.0], Baton()
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)
+
+    with another_waiting(baton) as came:
+        now[0] += module.SLICE * 2
+        baton.stands_back()
+        baton.pass_on()
+        was_too_soon = came.is_set()
+        now[0] += module.SLICE * 2
+        repeat(baton.pass_on, came.is_set)
+
+    assert not was_too_soon
+
+
+def test_who_begins_with_one_after_the_other_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datagrams, say, which are served without a wait, and so without a turn for each."""
+    now, baton = [100.0], Baton()
+
+    def serve_meanwhile(seconds: float) -> None:
+        now[0] += seconds
+        for _ in range(round(2 * seconds * module.QUICK)):
+            baton.stands_back()
+        if now[0] > 101:
+            baton.waiting.clear()
+
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "sleep", serve_meanwhile)
+    monkeypatch.setattr(module, "TURN", 1000)
+    with member(baton):
+        baton.waiting.add(-1)
+        baton._see_to_turns()  # as the thread that watches
+        has_it = baton.give_up() and not baton._lock.locked()
+
+    assert has_it
+    assert not baton.is_open
+
+
+def test_looks_are_seldom_only_where_all_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looks, baton = [100.0], list[float](), Baton()
+
+    def serve_but_once(seconds: float) -> None:
+        now[0] += seconds
+        looks.append(seconds)
+        if len(looks) != 50:
+            for _ in range(round(2 * seconds * module.QUICK)):
+                baton.stands_back()
+        if len(looks) == 60:
+            baton.waiting.clear()
+
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "sleep", serve_but_once)
+    monkeypatch.setattr(module, "TURN", 1000)
+    with member(baton):
+        baton.waiting.add(-1)
+        baton._see_to_turns()
+
+    assert looks[0] == looks[50] == module.TICK
+    assert looks[49] == module.CALM_TICK
 
 
 def test_nobody_waits_for_a_turn_where_all_wait_elsewhere() -> None:
