@@ -205,7 +205,7 @@ class ReloadFailed:
 
 @frozen(kw_only=True)
 class AcceptPaused:
-    """No client is taken for now; once per spell.
+    """No client is taken for now, or no message handed to a child; once per spell.
 
     `cause` is what the machine is out of (descriptors, threads, …); None if `pause` was called.
     """

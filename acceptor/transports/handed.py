@@ -11,11 +11,10 @@ from typing import Final
 
 import attrs
 
-from acceptor.core.errors import ResourceError
+from acceptor.core.accept_loop import Backoff
 from acceptor.core.events import Outcome, RequestState
 from acceptor.core.interfaces import Dispatcher, Job, Leave, Traffic
 from acceptor.core.polling import WRITABLE
-from acceptor.core.reporting import LOGGER
 from acceptor.transports.held import HeldConnection, can_be_written
 from acceptor.transports.holding import Holding
 
@@ -156,6 +155,11 @@ class HandedHolding(Holding):
     """Whether its workers are other processes."""
     _hungry: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
     _jobs: dict[HeldConnection, MessageJob] = attrs.field(factory=dict, init=False, repr=False)
+    _backoff: Backoff = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._backoff = Backoff(self.service.report, self.service.clock)
 
     def let_go(self, connection: HeldConnection) -> None:
         """End a connection, unless its message is in work: then that is seen to when it ends."""
@@ -198,6 +202,9 @@ class HandedHolding(Holding):
 
     def _feed(self) -> None:
         for _ in range(len(self._hungry)):
+            if self._backoff.remaining():
+                self.waiter.recheck(self._feed)
+                break
             if len(self._jobs) >= self.limit:
                 break
             connection = self._hungry.popleft()
@@ -226,8 +233,10 @@ class HandedHolding(Holding):
             self.dispatcher.submit(job)
             if relay is not None:  # or a child alone would know
                 connection.messages += 1
-        except (ResourceError, OSError) as error:
-            LOGGER.warning("no worker for a message now, it waits: %s", error)
+            if self._backoff.attempts:
+                self._backoff.end()
+        except OSError as error:  # the message waits, as a client would before it is taken
+            self._backoff.begin(error)
             leave(Outcome.CUT)
             self._take_back(connection, relay)
             queue.appendleft(payload)
