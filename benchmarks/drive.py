@@ -15,11 +15,11 @@ import attrs
 from benchmarks.process import ROOT, TICK, Process, UnavailableError, last_line
 
 REPORT = Path(__file__).parent / "native" / "report.lua"
-STRAGGLER_SECONDS = 0.4  # how long the clients of HTTP are counted one by one, after wrk
+STRAGGLER_SECONDS = 1.0  # how long the clients of HTTP are counted one by one, after wrk
 WARM_UP = 0.1  # seconds
 TLS_CLIENTS = 2  # processes
 IDLE = 10_000  # connections
-SAMPLE = 2_000
+SAMPLE = 20_000
 REST = 0.5  # seconds
 CORES = len(os.sched_getaffinity(0))
 
