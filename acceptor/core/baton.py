@@ -32,6 +32,8 @@ TURN: Final = 0.004  # seconds
 # Where so many wait, what was begun is ended before more is begun: more threads at it would get in
 # each other's way, and 16 clients, coming again and again, had 37 at work at a time.
 CROWD: Final = 8
+
+# Whoever was done so lately is about to take what comes next.
 LATELY: Final = 0.002  # seconds
 
 # How often it is looked whether the holder gets on, while others wait. One that waits elsewhere,
@@ -74,8 +76,8 @@ class Baton:
     _guard: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
     _steps: int = attrs.field(default=0, init=False)  # turns, and what was done in them
     _began: float = attrs.field(default=0.0, init=False)  # when this turn did
+    _since: float = attrs.field(default=0.0, init=False)  # when what is served in it did
     _done: float = attrs.field(default=0.0, init=False)  # when somebody was done last
-    _since: float = attrs.field(default=0.0, init=False)  # and what is served in it
     _is_watched: bool = attrs.field(default=False, init=False)
     _open_until: float = attrs.field(default=-SOON, init=False)
     _minds_forks: bool = attrs.field(default=False, init=False)
