@@ -186,6 +186,7 @@ def test_who_has_run_for_a_while_passes_it_on() -> None:
 
 def test_who_is_done_stands_back_for_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CROWD", 2)
+    monkeypatch.setattr(module, "TURN", 1000)
     monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)  # it is not taken away
     baton, stood_back = Baton(), list[bool]()
 
