@@ -203,6 +203,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
         """
         deadline = Deadline.after(timeout, self._backoff.clock)
         with self.intake.one_by_one() as was_served:
+            if was_served(0):  # since the last call, by a thread that needs none to be driven
+                return True
             while not (self._orders.ending or self._orders.emptying or self._retired):
                 taken = self.turn(deadline.remaining(), 1)
                 if was_served(taken):

@@ -1,5 +1,7 @@
 """What becomes of held connections when their server pauses, drains, stops or goes on."""
 
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -351,6 +353,38 @@ def test_handle_request_serves_a_message(strategy: str) -> None:
         assert (first, none, second) == (True, False, True)
         assert read_line(client) == b"FIRST"
         assert read_line(client) == b"SECOND"
+        client.close()
+
+
+@pytest.mark.parametrize("strategy", ["threaded", "pooled"])
+@pytest.mark.skipif(sys.platform != "linux", reason="messages wait for the next call there")
+def test_handle_request_finds_what_was_served_since_the_last_call(strategy: str) -> None:
+    recorder = Recorder()
+    with (
+        framed(strategy).handler(upper).observe(recorder).build() as server,
+        connect(server.address) as client,
+    ):
+        client.sendall(b"first\n")
+        server.handle_request(timeout=PATIENCE)
+        recorder.wait_for(MessageServed)
+        server.handle_request(timeout=0.01)  # or it would be woken for the first one
+        client.sendall(b"second\n")
+        recorder.wait_for(MessageServed, 2)
+        woken = threading.Event()
+
+        def wake() -> None:
+            woken.set()
+            server.shutdown()
+
+        too_late = threading.Timer(PATIENCE, wake)
+        too_late.start()
+
+        second = server.handle_request()
+
+        too_late.cancel()
+        too_late.join()
+        assert second
+        assert not woken.is_set()
         client.close()
 
 
