@@ -79,7 +79,7 @@ def test_every_fault_happens_somewhere_or_says_why_not() -> None:
 
 
 def test_matrix_finds_what_a_server_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chaos.patience.PATIENCE", 2.0)
+    monkeypatch.setattr("chaos.patience.PATIENCE", 6.0)
 
     (result,) = tried(Fault("holds", "", hold))
 
