@@ -68,6 +68,12 @@ class Lab:
         """Whether threads that wait for clients stay from the first client on."""
         return self.strategy in ("threaded", "pooled")
 
+    def warm_up(self) -> None:
+        """Have the threads made that stay from the first client on, and nothing else kept."""
+        if self.keeps_threads:
+            self.ask()
+            self.await_books("closed", 1)  # a client is answered before its connection is closed
+
     def connect(self) -> socket.socket:
         """Make a client."""
         on_path = isinstance(self.address, str)

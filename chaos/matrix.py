@@ -132,8 +132,7 @@ class Trial:
             size=effort.size,
             endurance=effort.endurance,
         ) as lab:
-            if lab.keeps_threads:
-                lab.ask()
+            lab.warm_up()
             before = it.resources()
             lab.ask()
             await_return(it, before)

@@ -114,8 +114,7 @@ def soak(minutes: float) -> int:
             lab = stack.enter_context(
                 opened(it, transport, strategy, timeouts=_TIMEOUTS, limits=_LIMITS)
             )
-            if lab.keeps_threads:
-                lab.ask()
+            lab.warm_up()
             places.append(Soaked(it, lab, it.resources()))
         for place in places:
             stack.callback(place.load.end)
