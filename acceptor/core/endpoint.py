@@ -46,6 +46,21 @@ def _check_path(instance: object, attribute: object, path: str) -> None:
         raise EndpointError(f"write an abstract name as '@name', without NUL, got {path!r}")
 
 
+def _in_bytes(path: str) -> bytes:
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise EndpointError(f"no file can have the path {path!r}: {error}") from error
+
+
+def _as_the_system_spells_it(path: str) -> str:
+    """Return the one text that the system gives for a path, of all that stand for the same bytes.
+
+    What the file system's encoding cannot read may be parts of what it can; see PEP 383.
+    """
+    return os.fsdecode(_in_bytes(path)) if isinstance(path, str) else path
+
+
 _PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}/@_.-~".encode())
 
 
@@ -84,7 +99,7 @@ class UdpEndpoint:
 class UnixEndpoint:
     """The path of a Unix stream socket; "@name" is a name in Linux's abstract namespace."""
 
-    path: str = attrs.field(validator=_check_path)
+    path: str = attrs.field(converter=_as_the_system_spells_it, validator=_check_path)
 
     def __str__(self) -> str:
         return f"unix://{_quoted(self.path)}"
@@ -94,7 +109,7 @@ class UnixEndpoint:
 class UnixgramEndpoint:
     """The path of a Unix datagram socket, as `UnixEndpoint`."""
 
-    path: str = attrs.field(validator=_check_path)
+    path: str = attrs.field(converter=_as_the_system_spells_it, validator=_check_path)
 
     def __str__(self) -> str:
         return f"unixgram://{_quoted(self.path)}"
@@ -163,4 +178,4 @@ def _path(rest: str, text: str) -> str:
             f"path {rest!r} in endpoint {text!r} must be absolute (unix:///run/it.sock) "
             "or abstract (unix://@name)"
         )
-    return os.fsdecode(_url.unquote_to_bytes(rest))
+    return os.fsdecode(_url.unquote_to_bytes(_in_bytes(rest)))

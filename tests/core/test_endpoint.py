@@ -1,6 +1,7 @@
 """Endpoints: read from text, printed back the same, and clear about what is wrong."""
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -131,6 +132,19 @@ def test_parse_says_which_part_is_wrong(text: str, part: str, value: str) -> Non
 
     assert part in str(caught.value)
     assert value in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [UnixEndpoint, UnixgramEndpoint])
+def test_path_has_one_spelling(kind: Callable[[str], UnixEndpoint | UnixgramEndpoint]) -> None:
+    in_parts = "/" + os.fsdecode(b"\xc2") + os.fsdecode(b"\xa7")
+
+    assert kind(in_parts) == kind("/" + os.fsdecode(b"\xc2\xa7"))
+
+
+@pytest.mark.parametrize("make", [UnixEndpoint, lambda path: parse_endpoint(f"unix://{path}")])
+def test_path_that_no_file_can_have_is_refused(make: Callable[[str], Endpoint]) -> None:
+    with pytest.raises(EndpointError, match=r"no file can have the path '/\\ud800'"):
+        make("/\ud800")
 
 
 @pytest.mark.parametrize("text", [None, 80, b"tcp://:80", ("", 80)])
