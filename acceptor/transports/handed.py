@@ -162,9 +162,12 @@ class HandedHolding(Holding):
         self._backoff = Backoff(self.service.report, self.service.clock)
 
     def let_go(self, connection: HeldConnection) -> None:
-        """End a connection, unless its message is in work: then that is seen to when it ends."""
-        if connection not in self._jobs:
-            super().let_go(connection)
+        """End a connection, unless a message is in work: then that is seen to when it ends."""
+        if connection in self._jobs or connection.is_halted:
+            return
+        self.on_event(connection, self.driver)
+        if connection not in self._jobs and not (connection.is_over or connection.is_halted):
+            self.settle(connection)
 
     def on_event(self, connection: HeldConnection, me: int) -> None:
         """Read from a connection, and hand over what is complete."""

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from acceptor import (
+    Accepted,
     Closed,
+    Draining,
     DrainReport,
+    Event,
     MessageServed,
     Outcome,
     Phase,
@@ -122,6 +125,30 @@ def test_drain_answers_all_that_has_come_however_much(strategy: str) -> None:
         drain.result()
 
     assert answers.count(b"\n") == count
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_drain_answers_what_comes_at_the_moment_that_it_begins(strategy: str) -> None:
+    recorder, gate = Recorder(), threading.Event()
+
+    def be_busy(event: Event) -> None:
+        if isinstance(event, Accepted) and event.id > 1:
+            assert gate.wait(PATIENCE)  # so that the server hears of the drain first
+
+    stage = framed(strategy).handler(upper).observe(recorder).observe(be_busy)
+    server = stage.build().start()
+    with held(server) as client:
+        recorder.wait_for(MessageServed)
+        with connect(server.address):
+            recorder.wait_for(Accepted, 2)
+            drain = Call(lambda: server.drain(None))
+            recorder.wait_for(Draining)
+            client.sendall(b"hello\n")
+            gate.set()
+
+            assert read_all(client) == b"HELLO\n"
+
+    drain.result()
 
 
 @pytest.mark.parametrize("strategy", EVERY)
