@@ -1,6 +1,7 @@
 """Where events go: to the log, and to whoever was asked to observe."""
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -116,11 +117,19 @@ class Reporter:
     observers: tuple[Observer, ...] = ()
     wants_every_request: bool = attrs.field(default=True, init=False)
     """Whether anyone would read the events that each ordinary request causes."""
+    _log_of_ordinary: tuple[Observer, ...] = attrs.field(default=(log_event,), init=False)
     _failures: dict[Observer, int] = attrs.field(factory=dict, init=False, repr=False)
 
     def __call__(self, event: Event) -> None:
         """Tell one fact."""
-        for observer in (log_event, *self.observers):
+        self._tell((log_event, *self.observers), event)
+
+    def tell_ordinary(self, event: Event) -> None:
+        """Tell what each ordinary message causes, which the log has at debug or not at all."""
+        self._tell((*self._log_of_ordinary, *self.observers), event)
+
+    def _tell(self, observers: Iterable[Observer], event: Event) -> None:
+        for observer in observers:
             try:
                 observer(event)
             except BaseException as error:
@@ -144,4 +153,5 @@ class Reporter:
 
     def look_who_listens(self) -> None:
         """Find out what is wanted, once for each serving and not for each request."""
-        self.wants_every_request = bool(self.observers) or LOGGER.isEnabledFor(logging.DEBUG)
+        self._log_of_ordinary = (log_event,) if LOGGER.isEnabledFor(logging.DEBUG) else ()
+        self.wants_every_request = bool(self.observers or self._log_of_ordinary)

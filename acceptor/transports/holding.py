@@ -52,7 +52,6 @@ class Holding(Serving):
     max_output: int = attrs.field(init=False)
     now: float = attrs.field(init=False)
     ending: bytes | None = attrs.field(default=None, init=False)
-    _plain_length: int = attrs.field(default=0, init=False)
     stops_often: bool = attrs.field(default=False, init=False)
     """Whether each wait ends when messages have come, so that somebody can count them."""
     _dismissed: bool = attrs.field(default=False, init=False)
@@ -60,6 +59,8 @@ class Holding(Serving):
     """The thread that drives the accept loop."""
     # Up to how many bytes what has come may be one message that needs no closer look.
     _short: int = attrs.field(default=0, init=False)
+    # Whether messages are neither judged nor told of.
+    _is_plain: bool = attrs.field(default=False, init=False)
     _separator: bytes = attrs.field(default=b"\n", init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -72,7 +73,7 @@ class Holding(Serving):
         if isinstance(framed.framing, Delimited):
             self.ending = framed.framing.ending
             self._separator = framed.framing.separator
-            self._plain_length = framed.framing.max_length
+            self._short = framed.framing.max_length
         self.now = self.service.clock()
         self.waiter.poll = self.poll
 
@@ -157,8 +158,7 @@ class Holding(Serving):
         held = self.by_fd.get
         others: list[tuple[int, int]] = []
         self.driver = me = get_ident()
-        is_observed = self.service.report.wants_every_request or bool(self.way.rules)
-        self._short = 0 if is_observed else self._plain_length
+        self._is_plain = not (self.service.report.wants_every_request or self.way.rules)
         self.now = now = clock()
         until = math.inf if timeout is None else now + timeout
         while True:
@@ -213,33 +213,31 @@ class Holding(Serving):
             self.end(connection, Outcome.CLIENT_LEFT)
             return
         if not data:
-            if connection.pending is None and connection.mail is None:  # nearly always
-                connection.has_ended_input = True
-                self.end(connection, Outcome.FINISHED)
-            else:
-                self._on_end_of_input(connection)
+            self._on_end_of_input(connection)
             return
         connection.active = self.now
         count = len(data)
         connection.traffic[0] += count
         if count <= self._short and connection.pending is None:
-            # Nearly always it is one message, and all of it. This is what `serve` does, in line:
-            # each call would cost each message.
+            # Nearly always it is one message, and all of it.
             payload, found, rest = data.partition(self._separator)
             if found and not rest and payload[-1:] != b"\r":
-                message = FramedMessage()
-                message.payload = payload
-                message._connection = connection
-                connection.messages += 1
-                connection.worker = me
-                try:
-                    made = self._handler(message, connection.peer, self._server)
-                    if made is not None:
-                        live(made)
-                except BaseException as error:
+                if self._is_plain:  # what `serve_one` does, in line: each call costs each message
+                    message = FramedMessage()
+                    message.payload = payload
+                    message._connection = connection
+                    connection.messages += 1
+                    connection.worker = me
+                    try:
+                        made = self._handler(message, connection.peer, self._server)
+                        if made is not None:
+                            live(made)
+                    except BaseException as error:
+                        connection.worker = None
+                        self.on_failure(connection, error)
                     connection.worker = None
-                    self.on_failure(connection, error)
-                connection.worker = None
+                else:
+                    self.serve_one(connection, payload, me)
                 if connection.is_halted or self.is_leaving:
                     self.settle(connection)
                 return
@@ -292,7 +290,8 @@ class Holding(Serving):
         if connection.pending is not None:
             text = f"{len(connection.pending)} bytes of it had come"
             self.tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
-        connection.take_mail()
+        if connection.mail is not None:
+            connection.take_mail()
         if connection.out is None:
             self.end(connection, connection.ending or Outcome.FINISHED)
         else:

@@ -22,20 +22,24 @@ from acceptor import (
     HandshakeFailed,
     HandshakeFailure,
     Listening,
+    MessageServed,
     Outcome,
     RefusalReason,
     Refused,
     RoomAgain,
     Server,
+    ServerBuilder,
     Started,
     Stats,
     StopCause,
     Stopped,
+    lines,
+    replying,
 )
 from acceptor.core.reporting import LOGGER, Reporter, log_event
 from tests.core.kit import wait_for_active
 from tests.fakes import PEER, attempt, greet, held, hold, let_go, tcp
-from tests.support import Recorder, ask, connect, serving
+from tests.support import Recorder, ask, connect, read_all, serving
 
 REPORT = DrainReport(
     finished=1, cut=2, refused=0, left_in_backlog=0, elapsed=3.0, cause=StopCause.DRAIN
@@ -246,3 +250,22 @@ def test_ordinary_requests_are_told_only_to_who_would_read_it(
     assert watched.wants_every_request
     assert verbose.wants_every_request
     assert LOGGER.handlers == []  # where it is written is the program's choice
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+def test_ordinary_message_is_told_to_observers_and_logged_only_at_debug(
+    level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(level, "acceptor")
+    recorder = Recorder()
+    stage = ServerBuilder().tcp(("127.0.0.1", 0)).framed(lines()).sync().observe(recorder)
+    with serving(stage.handler(replying(bytes.upper))) as server:
+        with connect(server.address) as client:
+            client.sendall(b"x\n")
+            client.shutdown(socket.SHUT_WR)
+            assert read_all(client) == b"X\n"
+
+        recorder.wait_for(MessageServed)
+
+    logged = [it for it in caplog.records if it.getMessage().startswith("served a message of")]
+    assert len(logged) == (level == logging.DEBUG)
