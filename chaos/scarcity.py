@@ -1,5 +1,6 @@
 """What befalls a server whose machine is out of something."""
 
+import socket
 import time
 from typing import Final
 
@@ -52,11 +53,7 @@ def without_threads(lab: Lab) -> float | None:
         with lab.trouble("no threads"):
             lab.ask()
         return None
-    pauses = lab.books()["pauses"] + 1
-    with lab.trouble("no threads"):
-        clients = [lab.occupy() for _ in range(_MORE_THAN_ARE_WARM)]
-        lab.await_books("pauses", pauses)
-        pause(lab.endurance)
+    clients = _occupy_without_threads(lab, "pauses")
     end = time.monotonic()
     for client in clients:
         lab.await_handler(client)
@@ -66,17 +63,23 @@ def without_threads(lab: Lab) -> float | None:
 
 def _without_more_threads(lab: Lab) -> float:
     """Have handlers in all threads that there are; those who are left wait for one of them."""
-    refused = lab.books()["struck"] + 1
-    with lab.trouble("no threads"):
-        clients = [lab.occupy() for _ in range(_MORE_THAN_ARE_WARM)]
-        lab.await_books("struck", refused)
-        pause(lab.endurance)
+    clients = _occupy_without_threads(lab, "struck")
     end = time.monotonic()
     for client in clients:
         lab.await_handler(client)
     for client in clients:
         lab.let_go(client)
     return end
+
+
+def _occupy_without_threads(lab: Lab, line: str) -> list[socket.socket]:
+    """Return more clients than there are threads for, which the books tell in that line."""
+    many = lab.books()[line] + 1
+    with lab.trouble("no threads"):
+        clients = [lab.occupy() for _ in range(_MORE_THAN_ARE_WARM)]
+        lab.await_books(line, many)
+        pause(lab.endurance)
+    return clients
 
 
 def without_descriptors(lab: Lab) -> float | None:

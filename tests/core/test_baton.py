@@ -17,6 +17,20 @@ pytestmark = pytest.mark.skipif(not module._has_gil(), reason="nobody takes turn
 Step = Callable[[], object]
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the time that batons see, to be set."""
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have batons taken from nobody who does not pass them on."""
+    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)
+
+
 @contextlib.contextmanager
 def threads(*steps: Step) -> Generator[None, None, None]:
     """Run each of these in a thread of its own, and wait in the end until all are over."""
@@ -184,10 +198,10 @@ def test_who_has_run_for_a_while_passes_it_on() -> None:
         repeat(baton.pass_on, came.is_set)
 
 
+@pytest.mark.usefixtures("nobody_watches")
 def test_who_is_done_stands_back_for_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CROWD", 2)
     monkeypatch.setattr(module, "TURN", 1000)
-    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)  # it is not taken away
     baton, stood_back = Baton(), list[bool]()
 
     def end() -> None:
@@ -219,12 +233,9 @@ def another_waiting(baton: Baton) -> Generator[threading.Event, None, None]:
         yield came
 
 
-def test_who_is_done_lets_others_run_when_its_turn_was_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now, baton = [100.0], Baton()
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)
+@pytest.mark.usefixtures("nobody_watches")
+def test_who_is_done_lets_others_run_when_its_turn_was_long(now: list[float]) -> None:
+    baton = Baton()
 
     with another_waiting(baton) as came:
         now[0] += module.TURN * 0.9
@@ -240,10 +251,9 @@ def test_who_is_done_lets_others_run_when_its_turn_was_long(
     assert not was_too_soon
 
 
-def test_what_is_begun_with_has_a_slice_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, baton = [100.0], Baton()
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    monkeypatch.setattr(Baton, "_have_it_watched", lambda baton: None)
+@pytest.mark.usefixtures("nobody_watches")
+def test_what_is_begun_with_has_a_slice_of_its_own(now: list[float]) -> None:
+    baton = Baton()
 
     with another_waiting(baton) as came:
         now[0] += module.SLICE * 2
@@ -260,9 +270,11 @@ def test_what_is_begun_with_has_a_slice_of_its_own(monkeypatch: pytest.MonkeyPat
     assert not was_too_soon
 
 
-def test_who_begins_with_one_after_the_other_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_begins_with_one_after_the_other_gets_on(
+    monkeypatch: pytest.MonkeyPatch, now: list[float]
+) -> None:
     """Datagrams, say, which are served without a wait, and so without a turn for each."""
-    now, baton = [100.0], Baton()
+    baton = Baton()
 
     def serve_meanwhile(seconds: float) -> None:
         now[0] += seconds
@@ -271,7 +283,6 @@ def test_who_begins_with_one_after_the_other_gets_on(monkeypatch: pytest.MonkeyP
         if now[0] > 101:
             baton.waiting.clear()
 
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(module, "sleep", serve_meanwhile)
     monkeypatch.setattr(module, "TURN", 1000)
     with member(baton):
@@ -283,8 +294,10 @@ def test_who_begins_with_one_after_the_other_gets_on(monkeypatch: pytest.MonkeyP
     assert not baton.is_open
 
 
-def test_looks_are_seldom_only_where_all_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, looks, baton = [100.0], list[float](), Baton()
+def test_looks_are_seldom_only_where_all_get_on(
+    monkeypatch: pytest.MonkeyPatch, now: list[float]
+) -> None:
+    looks, baton = list[float](), Baton()
 
     def serve_but_once(seconds: float) -> None:
         now[0] += seconds
@@ -295,7 +308,6 @@ def test_looks_are_seldom_only_where_all_get_on(monkeypatch: pytest.MonkeyPatch)
         if len(looks) == 60:
             baton.waiting.clear()
 
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(module, "sleep", serve_but_once)
     monkeypatch.setattr(module, "TURN", 1000)
     with member(baton):
@@ -324,9 +336,8 @@ def test_nobody_waits_for_a_turn_where_all_wait_elsewhere() -> None:
         pass
 
 
-def test_turns_are_tried_again_after_longer_and_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    baton, now, spells = Baton(), [100.0], list[float]()
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+def test_turns_are_tried_again_after_longer_and_longer(now: list[float]) -> None:
+    baton, spells = Baton(), list[float]()
 
     for _ in range(8):
         baton._open()
@@ -339,9 +350,8 @@ def test_turns_are_tried_again_after_longer_and_longer(monkeypatch: pytest.Monke
     assert baton._open_until - now[0] == 0.25
 
 
-def test_turns_are_taken_again_after_the_spell(monkeypatch: pytest.MonkeyPatch) -> None:
-    baton, now = Baton(), [100.0]
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+def test_turns_are_taken_again_after_the_spell(now: list[float]) -> None:
+    baton = Baton()
     baton._open()
 
     with member(baton):
