@@ -31,7 +31,8 @@ PLACES: Final = (
 
 # Long enough for ordinary clients of a busy machine, short enough to be reached often. Seconds.
 _TIMEOUTS: Final = {"first_data": 1.0, "idle": 1.0, "write": 1.0, "connection": 3.0}
-_LIMITS: Final = {"max_connections": 64}
+_MOST: Final = 64  # connections at a time
+_LIMITS: Final = {"max_connections": _MOST}
 _ORDINARY: Final = 2  # clients of each server
 
 _SAMPLES_AT_LEAST: Final = 30
@@ -40,7 +41,7 @@ _WARM_UP: Final = 0.25  # part of the samples that the trend leaves out
 
 # What may be gained after the warm-up, beyond doubt. One of Python's arenas is 1 MiB.
 _MEMORY_MAY_GROW: Final = 1024  # KiB
-_COUNTS_MAY_GROW: Final = 8
+_COUNTS_MAY_GROW: Final = _MOST  # what is in work comes and goes; what is kept is seen in the end
 
 
 @attrs.define(eq=False)

@@ -1,6 +1,7 @@
 """Turns among threads where something comes in between: nobody waits for ever, nobody for long."""
 
 import ctypes
+import math
 import threading
 
 import pytest
@@ -146,13 +147,17 @@ def test_who_takes_no_turns_does_not_pass_for_a_holder_that_gets_on() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_watch_that_is_broken_off_is_followed_by_another() -> None:
-    baton = Baton()
+def test_watch_that_is_broken_off_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    baton, others = Baton(), set(threading.enumerate())
 
-    with holder_waiting_elsewhere(baton), member(baton):
-        (watch,) = [it for it in threading.enumerate() if it.name == "acceptor-baton"]
-        set_in(watch)
-        watch.join()
+    with monkeypatch.context() as ever:
+        ever.setattr(module, "QUICK", 0)
+        ever.setattr(module, "QUIET", math.inf)
+        with holder_waiting_elsewhere(baton), member(baton):
+            begun = set(threading.enumerate()) - others
+            (watch,) = [it for it in begun if it.name == "acceptor-baton"]
+            set_in(watch)
+            watch.join()
 
     with holder_waiting_elsewhere(baton), member(baton):
         pass  # or this never came
