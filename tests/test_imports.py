@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "stages": PARTS | {"fitting", "options"},
     "builder": PARTS | {"addresses", "from_classic", "options", "stages"},
     "classic": {"core", "transports", "concurrency"},
-    "cli": PARTS | {"addresses", "builder", "stages"},
+    "arguments": PARTS,
+    "cli": PARTS | {"addresses", "arguments", "builder", "stages"},
     "__main__": {"cli"},
     "__init__": PARTS | {"builder", "stages"},
 }

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from acceptor import parse_endpoint
-from acceptor.cli import _parser
+from acceptor.arguments import argument_parser
 from tests.examples.programs import running
 from tests.support import PATIENCE, ask
 
@@ -170,7 +170,7 @@ def test_shown_command_is_one_that_the_parser_takes(line: str) -> None:
     given = arguments(line)
 
     if given:
-        options = _parser().parse_args(given)
+        options = argument_parser().parse_args(given)
 
         assert re.fullmatch(r"[\w.]+:\w+", options.handler)
         for text in options.listen:
