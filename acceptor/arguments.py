@@ -78,6 +78,13 @@ def argument_parser() -> argparse.ArgumentParser:
         const=DEFAULT_MAX_CHILDREN,
         help="a child process for each request, at most N (%(const)s)",
     )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--lines", action="store_true", help="give the handler each line instead of connections"
+    )
+    what.add_argument(
+        "--framing", metavar="MODULE:FRAMING", help="give it messages, cut as this object says"
+    )
     for option, verb in (("--allow", "let in only"), ("--deny", "keep out")):
         parser.add_argument(
             option,

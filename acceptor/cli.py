@@ -20,6 +20,7 @@ from acceptor.core.endpoint import (
     parse_endpoint,
 )
 from acceptor.core.errors import AcceptorError
+from acceptor.core.framings import lines
 from acceptor.core.interfaces import AccessPolicy
 from acceptor.core.networks_file import allow_networks_in, deny_networks_in
 from acceptor.core.peer_limit import limit_per_peer
@@ -34,11 +35,11 @@ CLEAN: Final = 0
 CUT: Final = 1
 
 
-def _load(name: str) -> Any:
-    """Import MODULE:HANDLER; whatever goes wrong is the user's to know in one line."""
+def _load(what: str, name: str) -> Any:
+    """Import MODULE:NAME; whatever goes wrong is the user's to know in one line."""
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
-        raise _CannotStartError(f"the handler must be given as MODULE:HANDLER, got {name!r}")
+        raise _CannotStartError(f"the {what} must be given as MODULE:{what.upper()}, got {name!r}")
     if "" not in sys.path:
         sys.path.insert(0, "")  # as `python -m` does; the installed command does not
     try:
@@ -49,7 +50,7 @@ def _load(name: str) -> Any:
     try:
         return operator.attrgetter(attribute)(module)
     except Exception as error:
-        raise _CannotStartError(f"no handler {attribute!r} in {module_name!r}: {error}") from error
+        raise _CannotStartError(f"no {what} {attribute!r} in {module_name!r}: {error}") from error
 
 
 class _CannotStartError(Exception):
@@ -94,12 +95,19 @@ def _build(options: argparse.Namespace, endpoint: Endpoint) -> _Listening:
         stage = _stream(stage, endpoint, "--tls").tls(*options.tls, client_ca=options.client_ca)
     elif options.client_ca is not None:
         raise _CannotStartError("--client-ca needs --tls: certificates are a part of TLS")
-    ready: Ready[Any, Any] = stage.handler(_load(options.handler))
+    framing = lines() if options.lines else options.framing and _load("framing", options.framing)
+    if framing is not None and _has_connections(endpoint):  # datagrams are messages as they are
+        stage = stage.framed(framing)
+    ready: Ready[Any, Any] = stage.handler(_load("handler", options.handler))
     return _Listening(ready.build(), endpoint)
 
 
+def _has_connections(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint, TcpEndpoint | UnixEndpoint)
+
+
 def _stream(stage: Any, endpoint: Endpoint, option: str) -> Any:
-    if isinstance(endpoint, TcpEndpoint | UnixEndpoint):
+    if _has_connections(endpoint):
         return stage
     raise _CannotStartError(f"{option} needs connections, and {endpoint} has none")
 

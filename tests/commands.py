@@ -21,7 +21,7 @@ LOOPBACK = ("--listen", "tcp://127.0.0.1:0")
 APP = """
 import os, threading
 
-from acceptor import DatagramHandler, StreamHandler
+from acceptor import DatagramHandler, StreamHandler, length_prefixed
 
 running = 0
 lock = threading.Lock()
@@ -30,6 +30,11 @@ class Echo(StreamHandler):
     def handle(self):
         for line in self.rfile:
             self.wfile.write(line)
+
+def upper(message, client_address, server):
+    message.reply(message.payload.upper())
+
+frames = length_prefixed(2)
 
 class Shout(DatagramHandler):
     def handle(self):

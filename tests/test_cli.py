@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptor import UdpEndpoint, parse_endpoint
 from tests.commands import COMMAND, LOOPBACK, running
 from tests.fakes import let_go
 from tests.support import PATIENCE, ask, connect, read_all
@@ -55,6 +56,26 @@ def test_command_serves_every_endpoint_and_prints_them_in_their_order(tmp_path: 
         assert it.end() == 0
 
     assert not path.exists()
+
+
+def test_command_gives_lines_and_datagrams_to_the_same_handler(tmp_path: Path) -> None:
+    path = tmp_path / "it.sock"
+    endpoints = ["tcp://127.0.0.1:0", f"unix://{path}", "udp://127.0.0.1:0"]
+    arguments = [word for endpoint in endpoints for word in ("--listen", endpoint)]
+
+    with running(tmp_path, "app:upper", *arguments, "--lines") as it:
+        udp = parse_endpoint(it.endpoints[2])
+        assert isinstance(udp, UdpEndpoint)
+
+        assert ask(it.address, b"one\ntwo\n") == b"ONE\nTWO\n"
+        assert ask_unix(str(path), b"three\n") == b"THREE\n"
+        assert ask_datagram((udp.host, udp.port), b"four") == b"FOUR"
+
+
+@pytest.mark.parametrize("strategy", [(), ("--threaded",), ("--pooled", "2"), ("--forked",)])
+def test_command_cuts_messages_as_an_object_says(strategy: tuple[str, ...], tmp_path: Path) -> None:
+    with running(tmp_path, "app:upper", *LOOPBACK, "--framing", "app:frames", *strategy) as it:
+        assert ask(it.address, b"\0\5hello\0\1x") == b"\0\5HELLO\0\1X"
 
 
 def test_command_serves_datagrams(tmp_path: Path) -> None:

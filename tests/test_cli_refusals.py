@@ -34,6 +34,10 @@ TCP = ("app:Echo", *LOOPBACK)
         ((*TCP, "--allow", "10.0.0.0/33"), "10.0.0.0/33"),
         ((*TCP, "--deny", "10.0.0.1/8"), "10.0.0.1/8"),
         ((*TCP, "--deny", "localhost"), "localhost"),
+        ((*TCP, "--lines", "--framing", "app:frames"), "not allowed with"),
+        ((*TCP, "--framing", "lines"), "the framing must be given as MODULE:FRAMING, got 'lines'"),
+        ((*TCP, "--framing", "app:missing"), "no framing 'missing' in 'app'"),
+        ((*TCP, "--framing", "app:running"), "a framing needs cut and wrap, got 0"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else "",
 )
