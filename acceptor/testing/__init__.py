@@ -3,6 +3,7 @@
 * `serve` runs a server for the length of a block; the pytest fixture `acceptor_serve` does it for
   the length of a test.
 * `MemoryTransport` and `MemoryDatagramTransport` are clients without a network.
+* `FakeMessage` is what a handler of messages can be called with.
 * `FakeClock`, `EventRecorder` and the scripted and fake parts let a test say what happens.
 * `check_transport`, `check_concurrency` and `check_policy` are the exam that every part must pass.
 """
@@ -21,6 +22,7 @@ from acceptor.testing.memory_datagram import (
 )
 from acceptor.testing.memory_datagram_socket import MemoryDatagramSocket
 from acceptor.testing.memory_socket import MemorySocket
+from acceptor.testing.message import FakeMessage
 from acceptor.testing.patience import PATIENCE, wait_until
 from acceptor.testing.policies import RaisingPolicy
 from acceptor.testing.recorder import EventRecorder
@@ -38,6 +40,7 @@ __all__ = [
     "FakeClock",
     "FakeDispatcher",
     "FakeIncoming",
+    "FakeMessage",
     "FakeWorkplace",
     "MemoryDatagram",
     "MemoryDatagramListener",
