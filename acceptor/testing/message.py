@@ -17,6 +17,13 @@ class FakeMessage(Message[SessionT], Generic[SessionT]):
     Without a session its `session` is None, as in a server that makes none.
     """
 
+    replies: list[bytes]
+    """What was replied and accepted, without what a framing would put around it."""
+    is_closed: bool
+    """Whether `close` was called, after which no reply is accepted."""
+    has_left: bool
+    """Whether its client is gone; to be set."""
+
     @overload
     def __init__(
         self: "FakeMessage[None]",
@@ -39,13 +46,11 @@ class FakeMessage(Message[SessionT], Generic[SessionT]):
         tls: TlsView | None = None,
     ) -> None:
         self.payload = payload
-        self.replies: list[bytes] = []
-        """What was replied and accepted, without what a framing would put around it."""
-        self.is_closed = False
-        """Whether `close` was called, after which no reply is accepted."""
-        self.has_left = False
-        """Whether its client is gone; to be set."""
-        self._session, self._peer, self._tls = session, peer, tls
+        self.replies = []
+        self.is_closed = self.has_left = False
+        self._session: SessionT | None = session
+        self._peer: AnyPeer = peer
+        self._tls: TlsView | None = tls
 
     @property
     def peer(self) -> AnyPeer:
