@@ -24,6 +24,7 @@ import acceptor
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "tests" / "typing"
 FILES = sorted(FOLDER.glob("*.py"))
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/migrating.md", "docs/testing.md")
 
 # The first run of a checker on a machine fills its cache, and pyright's fetches its engine.
 pytestmark = pytest.mark.timeout(300)
@@ -67,6 +68,23 @@ def test_pyright_agrees_with_every_type_and_refuses_every_misuse() -> None:
     result = pyright(*FILES)
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_checkers_agree_with_what_a_document_shows(document: str, tmp_path: Path) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    shown = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    files = [tmp_path / f"shown_{number}.py" for number in range(len(shown))]
+    for file, source in zip(files, shown, strict=True):
+        # Code of old says so of classic handlers, and the attribute could be set.
+        file.write_text(f"# pyright: reportIncompatibleVariableOverride=false\n{source}")
+
+    verdicts = mypy(*files), pyright(*files)
+
+    assert files
+    assert [verdict.returncode for verdict in verdicts] == [0, 0], "".join(
+        verdict.stdout for verdict in verdicts
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -1,7 +1,9 @@
 """Who is behind a proxy that speaks the PROXY protocol: the real client, with the hop beside it."""
 
 import enum
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self
+
+from typing_extensions import TypeVar
 
 from acceptor.core.lazily import LazyModule
 from acceptor.core.peers import Pair, Peer
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 else:
     _tlvs = LazyModule("acceptor.core.proxy_tlvs")
 
-HopT_co = TypeVar("HopT_co", covariant=True)
+HopT_co = TypeVar("HopT_co", covariant=True, default=Peer)
 
 
 class ProxyCommand(enum.Enum):

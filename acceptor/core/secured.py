@@ -12,19 +12,21 @@ from typing import (
     Literal,
     TypeAlias,
     TypedDict,
-    TypeVar,
 )
 
 import attrs
+from typing_extensions import TypeVar
 
 from acceptor.core.access import AllowIf, Policy
 from acceptor.core.asking import parts
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import AccessPolicy
+from acceptor.core.peers import Peer
+from acceptor.core.proxied import ProxiedPeer
 from acceptor.core.ssl_types import SSLContext, SSLSocket
 from acceptor.core.values import frozen
 
-PeerT_co = TypeVar("PeerT_co", covariant=True)
+PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer | ProxiedPeer[Peer])
 
 _SHA256_DIGITS: Final = 64
 

@@ -34,8 +34,8 @@ from acceptor.core.interfaces import Listener
 from acceptor.core.lazily import LazyModule
 from acceptor.core.lifecycle import Lifecycle, Phase, refusal
 from acceptor.core.limits import Limits
+from acceptor.core.message import AnyPeer
 from acceptor.core.opening import open_loop
-from acceptor.core.peers import Peer
 from acceptor.core.recipe import Recipe
 from acceptor.core.reporting import LOGGER, Reporter
 from acceptor.core.seat import Seat
@@ -57,7 +57,7 @@ def _is_handled(job: Request) -> bool:
 
 
 RequestT_co = TypeVar("RequestT_co", covariant=True, default=object)
-PeerT_co = TypeVar("PeerT_co", covariant=True, default=Peer)
+PeerT_co = TypeVar("PeerT_co", covariant=True, default=AnyPeer)
 
 
 @define(eq=False)

@@ -5,11 +5,11 @@ from typing import Generic
 from typing_extensions import TypeVar
 
 from acceptor.core.interfaces import RequestHandler
-from acceptor.core.peers import Peer
+from acceptor.core.message import AnyPeer
 from acceptor.core.server import Server
 
 RequestT = TypeVar("RequestT", default=object)
-PeerT = TypeVar("PeerT", default=Peer)
+PeerT = TypeVar("PeerT", default=AnyPeer)
 
 
 class BaseHandler(RequestHandler, Generic[RequestT, PeerT]):
@@ -19,10 +19,12 @@ class BaseHandler(RequestHandler, Generic[RequestT, PeerT]):
     whenever `setup` has succeeded, also when `handle` raised.
     """
 
+    server: Server[RequestT, PeerT]
+
     def __init__(
-        self, request: RequestT, client_address: PeerT, server: Server[RequestT, PeerT]
+        self, request: RequestT, client_address: PeerT, server: Server[RequestT, PeerT] | None
     ) -> None:
-        """Store the request, the peer and the server; nothing else."""
+        """Store the request, the peer and the server (None in a test without one); nothing else."""
         self.request = request
         self.client_address = client_address
-        self.server = server
+        self.server = server  # type: ignore[assignment]

@@ -8,12 +8,12 @@ from typing_extensions import Buffer, TypeVar
 
 from acceptor.core.errors import HandshakeError, UnsupportedError
 from acceptor.core.events import HandshakeFailure
-from acceptor.core.peers import Peer
+from acceptor.core.message import AnyPeer
 from acceptor.core.ssl_types import SSLContext, SSLSocket
 from acceptor.handlers.base import BaseHandler
 
 StreamT = TypeVar("StreamT", bound=socket.socket, default=socket.socket)
-PeerT = TypeVar("PeerT", default=Peer)
+PeerT = TypeVar("PeerT", default=AnyPeer)
 
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 

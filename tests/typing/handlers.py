@@ -14,7 +14,10 @@ from acceptor import (
     DatagramHandler,
     DrainReport,
     InetPeer,
+    IPv4Peer,
     Peer,
+    Phase,
+    ProxiedPeer,
     Ready,
     Server,
     ServerBuilder,
@@ -33,6 +36,7 @@ ReadyTcp = Ready[socket.socket, InetPeer]
 ReadyUdp = Ready[Datagram, InetPeer]
 ReadyUnix = Ready[socket.socket, UnixPeer]
 ReadyUnixgram = Ready[Datagram, UnixPeer]
+AnyPeer = Peer | ProxiedPeer[Peer]
 
 
 # Classes without parameters fit each transport of their kind.
@@ -43,8 +47,8 @@ class Stream(StreamHandler):
     def handle(self) -> None:
         assert_type(self.request, socket.socket)
         assert_type(self.connection, socket.socket)
-        assert_type(self.client_address, Peer)
-        assert_type(self.server, Server[socket.socket, Peer])
+        assert_type(self.client_address, AnyPeer)
+        assert_type(self.server, Server[socket.socket, AnyPeer])
         assert_type(self.rfile, io.BufferedIOBase)
         assert_type(self.rfile.readline(), bytes)
         assert_type(self.wfile.write(bytearray(b"x")), int)
@@ -65,7 +69,7 @@ class Letters(DatagramHandler):
 class Anything(BaseHandler):
     def handle(self) -> None:
         assert_type(self.request, object)
-        assert_type(self.client_address, Peer)
+        assert_type(self.client_address, AnyPeer)
 
 
 assert_type(tcp.handler(Stream), ReadyTcp)
@@ -75,6 +79,10 @@ assert_type(unixgram.handler(Letters), ReadyUnixgram)
 assert_type(tcp.handler(Anything), ReadyTcp)
 assert_type(udp.handler(Anything), ReadyUdp)
 assert_type(text.handler(Anything), ReadyTcp | ReadyUnix | ReadyUdp | ReadyUnixgram)
+
+
+# A test may make one without a server; a handler of one's own always has it.
+assert_type(Stream(socket.socket(), IPv4Peer("192.0.2.1", 7), None).server.phase, Phase)
 
 
 # Parameters say what the peer is.

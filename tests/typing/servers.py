@@ -12,6 +12,7 @@ from acceptor import (
     InetPeer,
     Peer,
     Phase,
+    ProxiedPeer,
     Server,
     ServerBuilder,
     Stats,
@@ -94,7 +95,7 @@ with udp as entered:
 
 # A function about servers in general takes any of them.
 def describe(server: Server) -> str:
-    return f"{server.phase} at {assert_type(server.address, Peer)}"
+    return f"{server.phase} at {assert_type(server.address, Peer | ProxiedPeer[Peer])}"
 
 
 for server in (tcp, udp, unix, unixgram, stream, datagram):

@@ -1,6 +1,7 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """What TLS, the PROXY protocol and the place of a policy make of the types. Read by checkers."""
 
+import socket
 import ssl
 from pathlib import Path
 from typing import assert_type
@@ -9,6 +10,7 @@ from acceptor import (
     AccessPolicy,
     Certificate,
     InetPeer,
+    Peer,
     ProxiedNeedsHandler,
     ProxiedPeer,
     Ready,
@@ -76,6 +78,23 @@ class Secure(StreamHandler[ssl.SSLSocket, InetPeer]):
         assert_type(self.start_tls(context), ssl.SSLSocket)
 
 
+# Without parameters they fit behind every step.
+def loose(request: ssl.SSLSocket, client_address: ProxiedPeer, server: Server) -> None:
+    assert_type(client_address.hop, Peer)
+    assert_type(server.address.port, int)
+
+
+class Plain(StreamHandler):
+    def handle(self) -> None:
+        assert_type(self.client_address.host, str)
+
+
+assert_type(both.handler(loose), Ready[ssl.SSLSocket, ProxiedPeer[InetPeer]])
+assert_type(both.handler(Plain), Ready[ssl.SSLSocket, ProxiedPeer[InetPeer]])
+assert_type(proxied.handler(Plain), Ready[socket.socket, ProxiedPeer[InetPeer]])
+assert_type(secured.handler(Plain), Ready[ssl.SSLSocket, InetPeer])
+servers: list[Server] = [both.handler(loose).build(), proxied.handler(Plain).build()]
+
 ready = assert_type(secured.handler(over_tls), Ready[ssl.SSLSocket, InetPeer])
 assert_type(ready.build(), Server[ssl.SSLSocket, InetPeer])
 assert_type(secured.handler(Secure), Ready[ssl.SSLSocket, InetPeer])
@@ -88,6 +107,10 @@ class ByName(AccessPolicy[Secured[InetPeer]]):
         return assert_type(peer.tls, TlsView).server_name == "a.example.org"
 
 
+def is_modern(client: Secured) -> bool:
+    return client.tls.version == "TLSv1.3" and client.peer.port > 0
+
+
 class ByPort(AccessPolicy[InetPeer]):
     def allows(self, peer: InetPeer, /) -> bool:
         return peer.port < 1024
@@ -97,6 +120,8 @@ assert_type(secured.access(allow_certificates(common_names=["a"])), SecuredNeeds
 assert_type(secured.access(allow_networks("::/0")), SecuredNeedsHandler[InetPeer])
 assert_type(secured.access(ByName()), SecuredNeedsHandler[InetPeer])
 assert_type(secured.access(ByPort()), SecuredNeedsHandler[InetPeer])
+assert_type(secured.access(is_modern), SecuredNeedsHandler[InetPeer])
+assert_type(both.access(is_modern), SecuredNeedsHandler[ProxiedPeer[InetPeer]])
 assert_type(
     secured.access(lambda client: client.tls.alpn == "h2" and client.peer.port > 0),
     SecuredNeedsHandler[InetPeer],
