@@ -434,16 +434,16 @@ class ProxiedNeedsHandler(NeedsHandler[Socket, PeerT], CanBeFramed[Socket, PeerT
     def tls(
         self,
         source: "_secured.FilePath",
-        keyfile: "_secured.FilePath | None" = None,
         /,
+        keyfile: "_secured.FilePath | None" = None,
         **options: "Unpack[_secured.TlsOptions]",
     ) -> SecuredNeedsHandler[PeerT]: ...
 
     def tls(
         self,
         source: "SSLContext | _secured.FilePath",
-        keyfile: "_secured.FilePath | None" = None,
         /,
+        keyfile: "_secured.FilePath | None" = None,
         **options: "Unpack[_secured.TlsOptions]",
     ) -> SecuredNeedsHandler[PeerT]:
         """Speak TLS from here on: with a server's context, or a certificate and its key.

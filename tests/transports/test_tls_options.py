@@ -50,6 +50,7 @@ _REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "no key in it": (lambda: _tls(pki().server.cert), "no certificate or no key"),
     "another's key": (lambda: _tls(pki().server.cert, pki().client.key), "MISMATCH"),
     "a number": (lambda: _tls(3), "must be the path of a file, got 3"),
+    "a key beside a context": (lambda: _tls(_context(), keyfile="k"), "set keyfile there"),
     "a key that is a number": (lambda: _tls(pki().server.cert, 3), "keyfile must be the path"),
     "NUL in a path": (lambda: _tls("a\0b"), "null"),
     "no password": (lambda: _tls(pki().locked.cert, pki().locked.key), "password"),
@@ -125,6 +126,20 @@ def test_certificate_and_key_may_be_in_one_file(tmp_path: Path) -> None:
     both.write_bytes(pki().server.key.read_bytes() + pki().server.cert.read_bytes())
 
     assert _tls(str(both))
+
+
+def test_key_may_be_given_by_its_name() -> None:
+    server = pki().server
+
+    assert repr(_tls(server.cert, keyfile=server.key)) == repr(_tls(server.cert, server.key))
+
+
+def test_policy_of_certificates_says_whom_it_allows() -> None:
+    policy = allow_certificates(common_names=["device-8", "device-7"], uris="urn:it")
+
+    assert repr(policy) == (
+        "allow_certificates(common_names=['device-7', 'device-8'], uris=['urn:it'])"
+    )
 
 
 def test_context_of_two_servers_has_the_names_of_one() -> None:

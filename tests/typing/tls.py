@@ -35,6 +35,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 secured = assert_type(tcp.tls(context), SecuredNeedsHandler[InetPeer])
 assert_type(tcp.tls("cert.pem"), SecuredNeedsHandler[InetPeer])
 assert_type(tcp.tls(Path("cert.pem"), "key.pem"), SecuredNeedsHandler[InetPeer])
+assert_type(tcp.tls("cert.pem", keyfile="key.pem"), SecuredNeedsHandler[InetPeer])
 assert_type(unix.tls(context), SecuredNeedsHandler[UnixPeer])
 assert_type(
     tcp.tls(
