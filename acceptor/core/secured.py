@@ -135,7 +135,7 @@ class Certificates(Policy[Secured[object]]):
         )
 
     def __repr__(self) -> str:
-        kinds = attrs.asdict(self, value_serializer=lambda _, __, value: sorted(value))
+        kinds = {kind: sorted(values) for kind, values in attrs.asdict(self, recurse=False).items()}
         given = ", ".join(f"{kind}={values!r}" for kind, values in kinds.items() if values)
         return f"allow_certificates({given})"
 
