@@ -1,12 +1,11 @@
 """Whether handler and policy fit the transport: what the types say, checked at run time too."""
 
 import functools
-import inspect
 import sys
 import typing
 from typing import Any
 
-from acceptor.core.callables import is_coroutine_function
+from acceptor.core.callables import is_coroutine_function, misfit, why_it_does_nothing
 from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError, HandlerMismatchError
 from acceptor.core.message import Message
@@ -17,22 +16,24 @@ def check_handler(handler: Any, request_type: type | None) -> None:
     """Refuse a handler that cannot work on requests of this type; None means any.
 
     Raises:
-        HandlerMismatchError: It is no callable of three arguments, is a coroutine function, or
-            is a class for the other kind of transport.
+        HandlerMismatchError: It is no callable of three arguments, is a coroutine or generator
+            function or a class with such methods, or is for the other kind of transport.
     """
     if not callable(handler):
         raise HandlerMismatchError(
             f"a handler must be callable with (request, client_address, server), got {handler!r}"
         )
     function = _innermost(handler)
-    if is_coroutine_function(handler):
+    if what := why_it_does_nothing(handler):
+        raise HandlerMismatchError(f"handler {handler!r} is {what}; write it as a plain function")
+    if wrong := misfit(handler, 3):
         raise HandlerMismatchError(
-            f"handler {handler!r} is a coroutine function, which nothing would await; "
-            "write it as a plain function"
+            f"handler {handler!r} cannot be called with (request, client_address, server): {wrong}"
         )
-    _check_signature(handler)
-    if isinstance(function, type) and request_type is not None:
-        _check_class(function, request_type)
+    if isinstance(function, type):
+        _check_methods(function)
+        if request_type is not None:
+            _check_class(function, request_type)
 
 
 def _innermost(function: Any) -> Any:
@@ -42,21 +43,12 @@ def _innermost(function: Any) -> Any:
     return typing.get_origin(function) or function
 
 
-def _check_signature(handler: Any) -> None:
-    try:
-        signature = inspect.signature(handler)
-    except ValueError as error:
-        if not isinstance(error.__cause__, TypeError):  # some callables written in C do not tell
-            return
-        raise HandlerMismatchError(  # a partial whose own arguments do not fit
-            f"handler {handler!r} cannot be called with (request, client_address, server): {error}"
-        ) from None
-    try:
-        signature.bind(None, None, None)
-    except TypeError as error:
-        raise HandlerMismatchError(
-            f"handler {handler!r} cannot be called with (request, client_address, server): {error}"
-        ) from None
+def _check_methods(handler: type) -> None:
+    for name in ("setup", "handle", "finish"):
+        if what := why_it_does_nothing(getattr(handler, name, None)):
+            raise HandlerMismatchError(
+                f"{handler.__name__}.{name} is {what}; write it as a plain method"
+            )
 
 
 def _check_class(handler: type, request_type: type) -> None:
@@ -94,18 +86,18 @@ def check_session(session: Any) -> None:
     """Refuse what cannot be called, without arguments, to make a session; None makes none.
 
     Raises:
-        ConfigurationError: It is no such thing, or a coroutine function.
+        ConfigurationError: It is no such thing, or a coroutine function, or a class whose `opened`
+            or `closed` is one.
     """
-    fits = session is None or (callable(session) and not is_coroutine_function(session))
-    if fits and session is not None:
-        try:
-            inspect.signature(session).bind()
-        except ValueError:  # some callables written in C do not tell
-            pass
-        except TypeError:
-            fits = False
-    if not fits:
+    if session is None:
+        return
+    if not callable(session) or is_coroutine_function(session) or misfit(session, 0):
         raise ConfigurationError(f"session must be callable without arguments, got {session!r}")
+    for name in ("opened", "closed"):
+        if what := why_it_does_nothing(getattr(session, name, None)):
+            raise ConfigurationError(
+                f"{name} of session {session!r} is {what}; write it as a plain method"
+            )
 
 
 def check_policy(policy: Any, peer_types: tuple[type, ...] | None) -> None:

@@ -12,6 +12,7 @@ from acceptor.concurrency.bounds import DEFAULT_MAX_CHILDREN, DEFAULT_THREADS
 from acceptor.concurrency.sync import Sync
 from acceptor.concurrency.thread import DEFAULT_MAX_THREADS, Threaded
 from acceptor.core.asking import parts, remembers
+from acceptor.core.callables import misfit, why_it_does_nothing
 from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.errors import ConfigurationError, UnsupportedError
 from acceptor.core.events import Observer
@@ -180,11 +181,15 @@ class Steps(Generic[RequestT, PeerT]):
         """Have a function called with each event, in the thread where it happens.
 
         Raises:
-            ConfigurationError: It is not callable.
+            ConfigurationError: It cannot be called so, or a call would do nothing.
         """
-        if not callable(observer):
+        if not callable(observer) or misfit(observer, 1):
             raise ConfigurationError(
                 f"an observer must be callable with an event, got {observer!r}"
+            )
+        if what := why_it_does_nothing(observer):
+            raise ConfigurationError(
+                f"observer {observer!r} is {what}; write it as a plain function"
             )
         return attrs.evolve(self, observers=(*self._observers, observer))
 
@@ -230,7 +235,8 @@ class TakesHandler(Steps[RequestT, PeerT]):
         so the class itself is a handler), that is set up, run and finished.
 
         Raises:
-            HandlerMismatchError: It cannot be called so, or is for the other kind of transport.
+            HandlerMismatchError: It cannot be called so, does nothing when it is, or is for the
+                other kind of transport.
         """
         self._check_handler(new_handler)
         return Ready(

@@ -92,6 +92,17 @@ def test_what_is_no_observer_is_refused(observer: object) -> None:
         tcp.observe(observer)
 
 
+@pytest.mark.parametrize("observer", [lambda: None, lambda event, more: None], ids=range(2))
+def test_observer_of_another_number_of_arguments_is_refused(observer: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"observer must be callable with an event, got"):
+        tcp.observe(observer)
+
+
+def test_coroutine_function_is_refused_as_an_observer() -> None:
+    with pytest.raises(ConfigurationError, match=r"coroutine .*plain function"):
+        tcp.observe(later)
+
+
 @pytest.mark.parametrize("strategy", [None, 3, "threaded", Threaded, AllowAll()], ids=str)
 def test_what_is_no_concurrency_strategy_is_refused(strategy: object) -> None:
     with pytest.raises(ConfigurationError, match="concurrency strategy needs start and limit, got"):

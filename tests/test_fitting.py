@@ -5,7 +5,7 @@ import http.server
 import re
 import socket
 import socketserver
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -68,6 +68,24 @@ async def later(peer: object) -> bool:
     return False
 
 
+class NoPeer:
+    def allows(self) -> bool:
+        return True
+
+
+class Lazy:
+    async def allows(self, peer: object) -> bool:
+        return False
+
+
+def bit_by_bit(request: object, client_address: object, server: object) -> Iterator[bytes]:
+    yield b"x"
+
+
+def one_by_one(peer: object) -> Iterator[bool]:
+    yield False
+
+
 STREAM_HANDLERS = [
     Stream,
     StreamHandler,
@@ -120,6 +138,27 @@ def test_stream_handlers_fit_streams(handler: object) -> None:
 def test_coroutine_function_is_refused_as_a_handler(handler: object) -> None:
     with pytest.raises(HandlerMismatchError, match=r"coroutine .*plain function"):
         tcp.handler(handler)
+
+
+@pytest.mark.parametrize("handler", [bit_by_bit, functools.partial(bit_by_bit)])
+def test_generator_function_is_refused_as_a_handler(handler: object) -> None:
+    with pytest.raises(HandlerMismatchError, match=r"generator .*plain function"):
+        tcp.handler(handler)
+
+
+@pytest.mark.parametrize("name", ["setup", "handle", "finish"])
+def test_handler_class_with_a_method_that_would_not_run_is_refused(name: str) -> None:
+    async def waits(self: object) -> None:
+        pass
+
+    async def waits_and_yields(self: object) -> AsyncIterator[bytes]:
+        yield b"x"
+
+    for method, what in ((waits, "coroutine"), (waits_and_yields, "generator")):
+        mine = type("Mine", (StreamHandler,), {name: method})
+
+        with pytest.raises(HandlerMismatchError, match=rf"Mine\.{name} is a {what} .*plain method"):
+            tcp.handler(functools.partial(mine))
 
 
 @pytest.mark.parametrize("handler", [None, 3, "handler", Stream.__name__, object()], ids=str)
@@ -198,10 +237,18 @@ def test_what_is_no_policy_is_refused(policy: object) -> None:
         tcp.access(policy)
 
 
-@pytest.mark.parametrize("policy", [later, functools.partial(later)])
-def test_coroutine_function_is_refused_as_a_policy(policy: object) -> None:
-    # It would return a coroutine, which is true, and so let everybody in.
-    with pytest.raises(ConfigurationError, match="coroutine"):
+@pytest.mark.parametrize("policy", [later, functools.partial(later), one_by_one, Lazy()])
+def test_function_that_would_not_run_is_refused_as_a_policy(policy: object) -> None:
+    # It would return a coroutine or generator, which is true, and so let everybody in.
+    with pytest.raises(ConfigurationError, match=r"coroutine|generator"):
+        tcp.access(policy)
+
+
+@pytest.mark.parametrize(
+    "policy", [lambda: True, lambda request, client_address: True, NoPeer()], ids=range(3)
+)
+def test_policy_of_another_number_of_arguments_is_refused(policy: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be asked of a peer: .*argument"):
         tcp.access(policy)
 
 

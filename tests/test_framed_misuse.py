@@ -3,7 +3,7 @@
 import functools
 import socketserver
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +199,20 @@ def test_value_that_no_framing_can_have_is_refused(make: Step, text: str) -> Non
         make()
 
 
-@pytest.mark.parametrize("function", [None, b"reply", coroutine])
+@pytest.mark.parametrize(("name", "what"), [("opened", "coroutine"), ("closed", "generator")])
+def test_session_whose_method_would_not_run_is_refused(name: str, what: str) -> None:
+    def one_by_one(self: object, connection: object) -> Iterator[bytes]:
+        yield b"x"
+
+    session = type("Session", (), {name: coroutine if what == "coroutine" else one_by_one})
+
+    with pytest.raises(
+        ConfigurationError, match=f"{name} of session .* is a {what} .*plain method"
+    ):
+        tcp.framed(lines(), session=session)
+
+
+@pytest.mark.parametrize("function", [None, b"reply", coroutine, lambda: b"", without_arguments])
 def test_replying_refuses_what_is_no_plain_function(function: object) -> None:
     with pytest.raises(HandlerMismatchError, match="expected a plain function of the payload, got"):
         any_replying(function)

@@ -17,7 +17,7 @@ from acceptor.core.asking import (
     parts,
     remembers,
 )
-from acceptor.core.callables import is_coroutine_function
+from acceptor.core.callables import misfit, why_it_does_nothing
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import AccessPolicy, Leave
@@ -237,22 +237,23 @@ def as_policy(policy: PolicyLike[P]) -> AccessPolicy[P]:
     """Return the policy itself, or one that asks the given function.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: It is neither, or cannot be asked about a peer.
     """
-    fits = isinstance(policy, AccessPolicy)
-    if is_coroutine_function(policy.allows if isinstance(policy, AccessPolicy) else policy):
+    is_class = isinstance(policy, type) and hasattr(policy, "allows")
+    asked: object = getattr(policy, "allows", policy)
+    if is_class or not callable(asked):
+        raise ConfigurationError(
+            "an access policy needs allows(peer), or must be a function of the peer, "
+            f"got {policy!r}"
+        )
+    if what := why_it_does_nothing(asked):
         # What it returns would be true, and let everybody in.
         raise ConfigurationError(
-            f"access policy {policy!r} is a coroutine function, which nothing would await; "
-            "write it as a plain function"
+            f"access policy {policy!r} is {what}; write it as a plain function"
         )
-    if isinstance(policy, AccessPolicy) and not isinstance(policy, type):
-        return policy
-    if callable(policy) and not fits:
-        return AllowIf(policy)
-    raise ConfigurationError(
-        f"an access policy needs allows(peer), or must be a function of the peer, got {policy!r}"
-    )
+    if wrong := misfit(asked, 1):
+        raise ConfigurationError(f"access policy {policy!r} cannot be asked of a peer: {wrong}")
+    return policy if isinstance(policy, AccessPolicy) else AllowIf(policy)
 
 
 @frozen

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from acceptor.core.callables import is_coroutine_function
+from acceptor.core.callables import is_coroutine_function, misfit
 from acceptor.core.errors import HandlerMismatchError
 from acceptor.core.message import Message
 
@@ -17,9 +17,9 @@ def replying(function: Callable[[bytes], Answer]) -> Callable[[Message, object, 
     what is left of it is not asked for when the client does not take them any more.
 
     Raises:
-        HandlerMismatchError: It is not callable, or a coroutine function.
+        HandlerMismatchError: It cannot be called with a payload, or is a coroutine function.
     """
-    if not callable(function) or is_coroutine_function(function):
+    if not callable(function) or is_coroutine_function(function) or misfit(function, 1):
         raise HandlerMismatchError(f"expected a plain function of the payload, got {function!r}")
 
     def handle(message: Message, client_address: object, server: object) -> None:
