@@ -59,8 +59,8 @@ def remembers(policy: AccessPolicy[Any], /) -> bool:
     )
 
 
-def explain(policy: AccessPolicy[P], peer: P, /) -> str:
-    """Say in words what a policy says of a peer now and which rule decides that.
+def explain(policy: AccessPolicy[P] | Callable[[P], bool], peer: P, /) -> str:
+    """Say in words what a policy, or a function, says of a peer now and which rule decides that.
 
     It is `allowed: …`, `denied: …`, or `failed: …` where the policy raises, which denies. Takes no
     token and counts nothing, except where a policy without an `explain` has effects in `allows`.
@@ -72,9 +72,10 @@ def explain(policy: AccessPolicy[P], peer: P, /) -> str:
         return f"failed: {policy!r} raised {error!r}"
 
 
-def ask(policy: AccessPolicy[P], peer: P) -> str:
+def ask(policy: AccessPolicy[P] | Callable[[P], bool], peer: P) -> str:
     """Explain a policy of which nothing is known but its answer."""
-    if policy.allows(peer):
+    allows: Any = getattr(policy, "allows", policy)
+    if allows(peer):
         return f"{ALLOWED}{policy!r} allows {peer!s}"
     return f"{DENIED}{policy!r} does not allow {peer!s}"
 

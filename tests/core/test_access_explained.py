@@ -1,5 +1,6 @@
 """Explanations: which rule decided, in words, and without any effect."""
 
+import re
 from typing import Any
 
 import pytest
@@ -89,6 +90,15 @@ def test_explain_names_the_rule_and_the_peer(policy: Any, text: str) -> None:
 )
 def test_explain_goes_down_to_the_part_that_decided(policy: Any, text: str) -> None:
     assert explain(policy, PEER) == text
+
+
+def test_explain_takes_a_function_as_access_does() -> None:
+    def is_near(peer: IPv4Peer) -> bool:
+        return peer.host.startswith("192.")
+
+    assert re.fullmatch(
+        r"allowed: <function .*is_near.*> allows 192\.0\.2\.1:80", explain(is_near, PEER)
+    )
 
 
 def test_explain_of_a_wrapper_says_whom_it_asked_about() -> None:

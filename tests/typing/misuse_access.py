@@ -65,7 +65,7 @@ allow_networks_in("/etc/allowed") & users  # type: ignore[operator]
 of_inet & users  # type: ignore[operator]
 unix.access(limit_rate(1, burst=1) & local)  # type: ignore[arg-type]
 tcp.access(limit_rate(1, burst=1) & users)  # type: ignore[arg-type]
-explain(users, IPv4Peer("192.0.2.1", 1))  # type: ignore[misc]
+explain(users, IPv4Peer("192.0.2.1", 1))  # type: ignore[arg-type]
 enter(users, IPv4Peer("192.0.2.1", 1))  # type: ignore[misc]
 local.explain(UnixPeer())  # type: ignore[arg-type]
 
