@@ -16,7 +16,10 @@ def host_and_port(address: Any) -> tuple[str, int]:
         EndpointError: It is neither; what host and port are is checked by the endpoint.
     """
     if not isinstance(address, tuple) or len(address) not in (2, 4):
-        raise EndpointError(f"an address must be a tuple (host, port), got {address!r}")
+        raise EndpointError(
+            f"an address must be a tuple (host, port), got {address!r}; text such as "
+            "tcp://127.0.0.1:80 is for listen_on"
+        )
     host, port = address[:2]
     if len(address) == 4 and address[3] and isinstance(host, str) and "%" not in host:
         host = f"{host}%{address[3]}"
@@ -27,10 +30,12 @@ def unix_path(path: Any) -> str:
     """Read a path of any kind; a leading NUL byte, as the system has it, becomes "@".
 
     Raises:
-        EndpointError: It is no path.
+        EndpointError: It is no path, but the text of an endpoint, say.
     """
     try:
         text = os.fsdecode(path)
     except TypeError:
         raise EndpointError(f"the path of a Unix socket must be a path, got {path!r}") from None
+    if "://" in text:
+        raise EndpointError(f"give {text!r} to listen_on, which reads such text, or the path alone")
     return "@" + text[1:] if text.startswith("\0") else text

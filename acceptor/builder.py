@@ -35,7 +35,7 @@ from acceptor.options import (
     UnixDatagramOptions,
     UnixStreamOptions,
 )
-from acceptor.stages import NeedsHandler, Ready, StreamNeedsHandler, require
+from acceptor.stages import NeedsHandler, Ready, StreamNeedsHandler, known, require
 from acceptor.transports.tcp import TcpTransport
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ class ServerBuilder:
             ConfigurationError, UnsupportedError: An option cannot work here.
         """
         endpoint = TcpEndpoint(*host_and_port(address))
-        return StreamNeedsHandler(TcpTransport(endpoint=endpoint, **options))
+        return StreamNeedsHandler(TcpTransport(endpoint=endpoint, **known(TcpOptions, options)))
 
     def udp(
         self, address: InetAddress, **options: Unpack[UdpOptions]
     ) -> NeedsHandler[Datagram, InetPeer]:
         """Receive UDP datagrams at `(host, port)`, as `tcp`. Options: see `UdpTransport`."""
         endpoint = UdpEndpoint(*host_and_port(address))
-        return NeedsHandler(_udp.UdpTransport(endpoint=endpoint, **options))
+        return NeedsHandler(_udp.UdpTransport(endpoint=endpoint, **known(UdpOptions, options)))
 
     def unix_stream(
         self, path: UnixAddress, **options: Unpack[UnixStreamOptions]
@@ -103,7 +103,9 @@ class ServerBuilder:
             ConfigurationError, UnsupportedError: The path is too long, or an option cannot work.
         """
         endpoint = UnixEndpoint(unix_path(path))
-        return StreamNeedsHandler(_unix_stream.UnixStreamTransport(endpoint=endpoint, **options))
+        return StreamNeedsHandler(
+            _unix_stream.UnixStreamTransport(endpoint=endpoint, **known(UnixStreamOptions, options))
+        )
 
     def unix_datagram(
         self, path: UnixAddress, **options: Unpack[UnixDatagramOptions]
@@ -113,7 +115,11 @@ class ServerBuilder:
         Options: see `UnixDatagramTransport`.
         """
         endpoint = UnixgramEndpoint(unix_path(path))
-        return NeedsHandler(_unix_datagram.UnixDatagramTransport(endpoint=endpoint, **options))
+        return NeedsHandler(
+            _unix_datagram.UnixDatagramTransport(
+                endpoint=endpoint, **known(UnixDatagramOptions, options)
+            )
+        )
 
     @overload
     def listen_on(self, endpoint: TcpEndpoint) -> StreamNeedsHandler[InetPeer]: ...
@@ -171,7 +177,8 @@ class ServerBuilder:
         """
         kind = _adopted.socket_kind(source)
         if type is not None and type != kind:
-            raise ConfigurationError(f"expected a {type.name} socket, got a {kind.name} one")
+            wanted = getattr(type, "name", repr(type))
+            raise ConfigurationError(f"expected a {wanted} socket, got a {kind.name} one")
         if kind == SOCK_STREAM:
             return StreamNeedsHandler(_adopted.AdoptedStreamTransport(source=source))
         return NeedsHandler(_adopted.AdoptedDatagramTransport(source=source))

@@ -1,7 +1,7 @@
 """The stages of the builder: what may be said at each point, and what is still missing."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from socket import socket as Socket  # noqa: N812 - as in the builder
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
 
@@ -369,16 +369,8 @@ class CanBeFramed(Steps[RequestT, PeerT]):
         """
         require(framing, "a framing", "cut", "wrap")
         check_session(session)
-        return NeedsHandler(*_fields(self, _framing.Framed(framing, session, **_known(options))))
-
-
-def _known(options: FramedOptions) -> dict[str, Any]:
-    for name in options:
-        if name not in FramedOptions.__annotations__:
-            raise ConfigurationError(
-                f"there is no {name}, but {', '.join(FramedOptions.__annotations__)}"
-            )
-    return dict(options)
+        chosen = known(FramedOptions, options)
+        return NeedsHandler(*_fields(self, _framing.Framed(framing, session, **chosen)))
 
 
 class SecuredNeedsHandler(TakesHandler[SSLSocket, PeerT], CanBeFramed[SSLSocket, PeerT]):
@@ -527,11 +519,25 @@ def _given(value: ValueT | None, present: ValueT, kind: type[ValueT]) -> ValueT:
 
 
 def _changed(value: ValueT, changes: dict[str, Any]) -> ValueT:
-    known = [field.name for field in attrs.fields(type(value))]
-    for name in changes:
+    names = [field.name for field in attrs.fields(type(value)) if field.init]
+    _check_names(changes, names)
+    return attrs.evolve(value, **changes)
+
+
+def known(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options if the typed dictionary of that kind has them all.
+
+    Raises:
+        ConfigurationError: It lacks one.
+    """
+    _check_names(options, kind.__annotations__)
+    return dict(options)
+
+
+def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    for name in given:
         if name not in known:
             raise ConfigurationError(f"there is no {name}, but {', '.join(known)}")
-    return attrs.evolve(value, **changes)
 
 
 def require(part: object, what: str, *names: str) -> None:

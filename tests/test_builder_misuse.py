@@ -144,13 +144,18 @@ def test_what_is_no_endpoint_is_refused(endpoint: object) -> None:
         lambda: builder.udp(("127.0.0.1", 0), backlog=5),
         lambda: builder.unix_stream("@it", reuse_port=True),
         lambda: builder.unix_datagram("@it", backlog=5),
-        lambda: tcp.threaded(max_children=5),
     ],
-    ids=range(6),
+    ids=range(5),
 )
-def test_misspelt_or_foreign_option_is_refused(step: Step) -> None:
-    with pytest.raises(TypeError, match="unexpected keyword argument"):
+def test_misspelt_or_foreign_option_is_refused_and_the_others_are_named(step: Step) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no \w+, but .*socket_options"):
         step()
+
+
+def test_timeout_that_there_is_not_is_refused_and_the_others_are_named() -> None:
+    for name in ("read", "calm"):
+        with pytest.raises(ConfigurationError, match=f"no {name}, but handshake, .*, drain$"):
+            tcp.timeouts(**{name: 5.0})
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ def test_socket_of_the_kind_that_was_said_is_taken() -> None:
         builder.socket(stream).handler(BaseHandler)
         with pytest.raises(ConfigurationError, match="expected a SOCK_DGRAM socket, got"):
             builder.socket(stream, socket.SOCK_DGRAM)
+        with pytest.raises(ConfigurationError, match="expected a 'stream' socket, got a SOCK_STR"):
+            builder.socket(stream, "stream")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,15 @@ def test_malformed_address_is_refused_where_it_is_written(address: Any) -> None:
         builder.tcp(address)
     with pytest.raises(EndpointError):
         builder.udp(address)
+
+
+def test_text_of_an_endpoint_is_refused_where_an_address_belongs() -> None:
+    for step, text in (
+        (builder.tcp, "tcp://127.0.0.1:80"),
+        (builder.unix_stream, "unix:///run/it.sock"),
+        (builder.unix_datagram, "unixgram:///run/it.sock"),
+    ):
+        opening: Any = step
+
+        with pytest.raises(EndpointError, match="listen_on"):
+            opening(text)

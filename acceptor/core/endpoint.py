@@ -28,6 +28,11 @@ def _check_host(instance: object, attribute: object, host: str) -> None:
         raise EndpointError(f"host must be a name or an address as text, got {host!r}")
     if "\0" in host or any(character.isspace() for character in host):
         raise EndpointError(f"host must not contain white space or NUL, got {host!r}")
+    if host == "*" or host.startswith("["):
+        raise EndpointError(
+            'host is an address without brackets, "" for all of IPv4, or "::" for all of both '
+            f"families, got {host!r}"
+        )
 
 
 def _check_port(instance: object, attribute: object, port: int) -> None:

@@ -96,10 +96,14 @@ def run(
         on_ready: Called once, when all of them listen and signals are handled.
 
     Raises:
+        ConfigurationError: One is no server, or a time is none.
         ListenError: One could not be opened; the others are closed again.
         LifecycleError: Not called in the main thread, which alone may handle signals.
         Exception: What broke a server, once all have ended.
     """
+    for server in servers:
+        if not hasattr(server, "serve_forever"):
+            raise ConfigurationError(f"run takes servers, as build() makes them, got {server!r}")
     if grace is not ...:
         check_timeout("grace", grace)
     check_timeout("lame_duck", lame_duck)

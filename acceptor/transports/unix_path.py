@@ -53,8 +53,9 @@ def check_mode(instance: object, attribute: "attrs.Attribute[Any]", mode: object
     """Refuse what are no permissions; None leaves them to the umask. An attrs validator."""
     if mode is None:
         return
-    if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= 0o7777:
-        raise ConfigurationError(f"mode must be between 0 and 0o7777, got {mode!r}")
+    # The other bits mean nothing here; but 660, which is 0o1224, was meant to be 0o660.
+    if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= 0o777:
+        raise ConfigurationError(f"mode must be a number such as 0o660, up to 0o777, got {mode!r}")
 
 
 def _number(what: str, given: object) -> int:

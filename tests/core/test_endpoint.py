@@ -161,6 +161,8 @@ def test_parse_refuses_what_is_no_text(text: Any) -> None:
         (b"localhost", 80, "host must be .* got b'localhost'"),
         ("a b", 80, "host must not contain .* got 'a b'"),
         ("a\0b", 80, "host must not contain"),
+        ("*", 80, r"\"\" for all of IPv4, .* got '\*'"),
+        ("[::1]", 80, r"without brackets, .* got '\[::1\]'"),
         ("", "80", "port must be a whole number, got '80'"),
         ("", 80.0, "port must be a whole number, got 80.0"),
         ("", True, "port must be a whole number, got True"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from acceptor import (
+    ConfigurationError,
     DrainReport,
     LifecycleError,
     ListenError,
@@ -181,6 +182,18 @@ def test_run_drains_when_the_signal_comes_before_all_listen() -> None:
 
     assert [report.cut for report in reports] == [0, 0]
     assert in_phase(second, Phase.CLOSED)
+
+
+@pytest.mark.parametrize("given", [[], None, tcp().handler(greet)], ids=["list", "none", "stage"])
+def test_run_refuses_what_is_no_server_and_opens_nothing(given: Any) -> None:
+    server = tcp().handler(greet).build()
+
+    with pytest.raises(
+        ConfigurationError, match=r"run takes servers, as build\(\) makes them, got"
+    ):
+        run(server, given)
+
+    assert server.phase is Phase.NEW
 
 
 def test_run_is_refused_outside_the_main_thread_and_opens_nothing() -> None:
