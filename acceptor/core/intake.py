@@ -109,15 +109,18 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         try:
             for rule in self._rules:
                 entered.add(rule.admit(incoming.peer))
-        except DeniedError as denial:
-            entered(Outcome.DENIED)
-            self._refuse(incoming, denial.how, denial.reason, denial.detail, denial.__cause__)
-            return None
+        except DeniedError as error:
+            denial = error
         except BaseException as error:  # Ctrl-C
             entered(Outcome.DENIED)
             self._refuse(incoming, _CLOSE, RefusalReason.POLICY_FAILED, "", error)
             raise
-        return entered.as_one()
+        else:
+            return entered.as_one()
+        # Not above, where whatever an observer raises would be told with the denial behind it.
+        entered(Outcome.DENIED)
+        self._refuse(incoming, denial.how, denial.reason, denial.detail, denial.__cause__)
+        return None
 
     def _fits(self, incoming: Incoming[RequestT, PeerT]) -> bool:
         admission = self.admission

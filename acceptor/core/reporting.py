@@ -118,7 +118,8 @@ class Reporter:
     wants_every_request: bool = attrs.field(default=True, init=False)
     """Whether anyone would read the events that each ordinary request causes."""
     _log_of_ordinary: tuple[Observer, ...] = attrs.field(default=(log_event,), init=False)
-    _failures: dict[Observer, int] = attrs.field(factory=dict, init=False, repr=False)
+    # In a row, by `id`: an observer may be an object that has no hash.
+    _failures: dict[int, int] = attrs.field(factory=dict, init=False, repr=False)
 
     def __call__(self, event: Event) -> None:
         """Tell one fact."""
@@ -138,11 +139,11 @@ class Reporter:
                 self._note_failure(observer, error)
             else:
                 if self._failures:
-                    self._failures.pop(observer, None)
+                    self._failures.pop(id(observer), None)
 
     def _note_failure(self, observer: Observer, error: BaseException) -> None:
         LOGGER.error("observer %r failed", observer, exc_info=error)
-        failures = self._failures[observer] = self._failures.get(observer, 0) + 1
+        failures = self._failures[id(observer)] = self._failures.get(id(observer), 0) + 1
         if failures >= MOST_FAILURES and observer in self.observers:
             self.observers = tuple(one for one in self.observers if one is not observer)
             LOGGER.error(
