@@ -1,5 +1,7 @@
 """Clients that send what is no message: refused by type, behind all that was good before."""
 
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,9 @@ from acceptor import (
     Closed,
     Framing,
     HandlerFailed,
+    HandshakeError,
+    HandshakeFailed,
+    HandshakeFailure,
     MessageFault,
     MessageRefused,
     MessageServed,
@@ -24,6 +29,8 @@ from acceptor import (
 from tests.framed_kit import STRATEGIES, by, tcp, upper
 from tests.support import Recorder, ask, connect, read_all, serving
 from tests.transports.framing_kit import Netstrings
+
+CERTIFICATE = Path(__file__).with_name("server.pem")
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -195,3 +202,31 @@ def test_client_that_is_denied_behind_a_step_is_turned_away_by_type(
         (closed,) = recorder.wait_for(Closed)
 
     assert closed.outcome is Outcome.DENIED
+
+
+@every_strategy
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", HandshakeFailure.BAD_PROXY_HEADER),
+        (b"PROXY TCP4 nowhere 198.51.100.2 1 2\r\n", HandshakeFailure.BAD_PROXY_HEADER),
+        (b"PROXY TCP4 192.0.2.1 1", HandshakeFailure.CLIENT_LEFT),
+        (b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\nno TLS", HandshakeFailure.NOT_TLS),
+    ],
+    ids=range(4),
+)
+def test_client_that_does_not_get_through_a_step_is_told_of_with_the_reason(
+    strategy: str, data: bytes, reason: HandshakeFailure
+) -> None:
+    recorder = Recorder()
+    way = tcp().proxy_protocol(trusted="127.0.0.1").tls(CERTIFICATE).framed(lines())
+    ready = by(strategy, way.observe(recorder)).handler(upper)
+    with serving(ready) as server, connect(server.address) as client:
+        client.sendall(data)
+        if reason is HandshakeFailure.CLIENT_LEFT:
+            client.shutdown(socket.SHUT_WR)
+        (failed,) = recorder.wait_for(HandshakeFailed)
+
+    assert failed.reason is reason
+    assert isinstance(failed.error, HandshakeError)
+    assert failed.error.reason is reason

@@ -98,9 +98,12 @@ class Opening:
             self._await(READABLE)
         except DeniedError as denial:
             self._fail(denial)
+        except HandshakeError as error:  # says why; it is a `ConnectionError`, too
+            self._fail(error)
+        except ConnectionError:
+            self._fail(HandshakeError("", HandshakeFailure.CLIENT_LEFT))
         except Exception as error:
-            gone = isinstance(error, ConnectionError)
-            self._fail(HandshakeError("", HandshakeFailure.CLIENT_LEFT) if gone else error)
+            self._fail(error)
         else:
             self._stop_waiting()
             connection.opening = None
