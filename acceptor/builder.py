@@ -214,7 +214,8 @@ class ServerBuilder:
         Carries over the family and type of the socket, the mix-in, `max_children`,
         `request_queue_size`, `allow_reuse_address`, `allow_reuse_port`, `max_packet_size` (where
         they differ from the classic defaults) and `verify_request`; of an instance also its
-        address, or its socket if that is bound, and its handler class.
+        address, or its socket if that is bound, and its handler class, which finds the composed
+        server in its `server`, and not the instance.
 
         Raises:
             ConfigurationError: It overrides what cannot be carried over; the text names each, and

@@ -7,13 +7,14 @@ import shlex
 import socket
 import subprocess
 import sys
+import typing
 from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
-from acceptor import parse_endpoint
+from acceptor import Event, Outcome, Timeouts, parse_endpoint
 from acceptor.arguments import argument_parser
 from tests.examples.programs import running
 from tests.support import PATIENCE, ask
@@ -182,6 +183,23 @@ def test_no_shown_block_is_left_untested() -> None:
 
     assert languages == {"python", "pycon", "sh"}
     assert {block.heading for block in SERVING} == set(CLIENTS)
+
+
+@pytest.mark.parametrize("event", typing.get_args(Event))
+def test_readme_names_every_event(event: type) -> None:
+    assert f"`{event.__name__}`" in README
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_readme_says_what_every_outcome_means(outcome: Outcome) -> None:
+    assert f"\n| `{outcome.name}` |" in README
+
+
+def test_readme_has_every_timeout_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", README, re.MULTILINE)
+
+    told = {name: float(seconds.replace(",", "")) for name, seconds in rows}
+    assert told == attrs.asdict(Timeouts(), filter=lambda field, _: field.init)
 
 
 def test_readme_has_a_working_server_before_line_20() -> None:
