@@ -1,6 +1,6 @@
 """The typed builder: the one place that knows every concrete part."""
 
-from socket import SOCK_STREAM, SocketKind
+from socket import SOCK_STREAM, AddressFamily, SocketKind
 from socket import socket as Socket  # noqa: N812 - the method `socket` takes the name
 from typing import (
     TYPE_CHECKING,
@@ -54,6 +54,7 @@ else:  # each is loaded by the step that opens with it
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
 
+InetFamily: TypeAlias = Literal[AddressFamily.AF_INET, AddressFamily.AF_INET6]
 AnyStage: TypeAlias = (
     StreamNeedsHandler[InetPeer]
     | StreamNeedsHandler[UnixPeer]
@@ -153,6 +154,14 @@ class ServerBuilder:
 
     @overload
     def socket(
+        self, source: Socket | int, type: Literal[SocketKind.SOCK_STREAM], family: InetFamily
+    ) -> StreamNeedsHandler[InetPeer]: ...
+    @overload
+    def socket(
+        self, source: Socket | int, type: Literal[SocketKind.SOCK_DGRAM], family: InetFamily
+    ) -> NeedsHandler[Datagram, InetPeer]: ...
+    @overload
+    def socket(
         self, source: Socket | int, type: Literal[SocketKind.SOCK_STREAM]
     ) -> StreamNeedsHandler[Peer]: ...
     @overload
@@ -165,12 +174,21 @@ class ServerBuilder:
     ) -> StreamNeedsHandler[Peer] | NeedsHandler[Datagram, Peer]: ...
 
     def socket(
-        self, source: Socket | int, type: SocketKind | None = None
-    ) -> StreamNeedsHandler[Peer] | NeedsHandler[Datagram, Peer]:
+        self,
+        source: Socket | int,
+        type: SocketKind | None = None,
+        family: AddressFamily | None = None,
+    ) -> (
+        StreamNeedsHandler[Peer]
+        | NeedsHandler[Datagram, Peer]
+        | StreamNeedsHandler[InetPeer]
+        | NeedsHandler[Datagram, InetPeer]
+    ):
         """Serve a socket, or its descriptor, that somebody else has bound.
 
-        `type` (SOCK_STREAM or SOCK_DGRAM) tells the type checker what it is, and is verified.
-        From `listen` on the server owns the socket and closes it; it never removes its file.
+        `type` (SOCK_STREAM or SOCK_DGRAM) tells the type checker what it is, `family` (AF_INET or
+        AF_INET6) that its clients have Internet addresses; both are verified. From `listen` on the
+        server owns the socket and closes it; it never removes its file.
 
         Raises:
             ConfigurationError: It is closed, not bound, or of another kind.
@@ -179,6 +197,8 @@ class ServerBuilder:
         if type is not None and type != kind:
             wanted = getattr(type, "name", repr(type))
             raise ConfigurationError(f"expected a {wanted} socket, got a {kind.name} one")
+        if family is not None:
+            _adopted.check_family(source, family)
         if kind == SOCK_STREAM:
             return StreamNeedsHandler(_adopted.AdoptedStreamTransport(source=source))
         return NeedsHandler(_adopted.AdoptedDatagramTransport(source=source))

@@ -10,7 +10,7 @@ import attrs
 from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError
 from acceptor.core.interfaces import Listener, Transport
-from acceptor.core.peers import Peer, UnixPeer, inet_peer, unix_path
+from acceptor.core.peers import IPv4Peer, IPv6Peer, Peer, UnixPeer, inet_peer, unix_path
 from acceptor.core.values import frozen
 from acceptor.transports.credentials import unix_peer
 from acceptor.transports.datagrams import MAX_DATAGRAM_SIZE
@@ -41,6 +41,27 @@ def socket_kind(given: socket.socket | int) -> socket.SocketKind:
         if kind == socket.SOCK_STREAM and _is_connected(sock):
             raise ConfigurationError(f"the socket is connected, so it takes no clients: {sock!r}")
         return socket.SocketKind(kind)
+
+
+def check_family(given: socket.socket | int, family: socket.AddressFamily) -> None:
+    """Refuse a socket of another family.
+
+    Raises:
+        ConfigurationError: It is one, or closed.
+    """
+    found = _family(given)
+    if found != family:
+        wanted = getattr(family, "name", repr(family))
+        raise ConfigurationError(f"expected an {wanted} socket, got an {found.name} one")
+
+
+def _family(given: socket.socket | int) -> socket.AddressFamily:
+    with _borrowed(given) as sock:
+        return socket.AddressFamily(sock.family)
+
+
+def _peer_types(given: socket.socket | int) -> tuple[type, ...]:
+    return (UnixPeer,) if _family(given) == AF_UNIX else (IPv4Peer, IPv6Peer)
 
 
 def _is_connected(sock: socket.socket) -> bool:
@@ -93,9 +114,17 @@ class AdoptedStreamTransport(Transport[socket.socket, Peer]):
 
     source: socket.socket | int
 
+    @property
+    def peer_types(self) -> tuple[type, ...]:
+        """What its clients are, for policies to fit."""
+        return _peer_types(self.source)
+
+    def __str__(self) -> str:
+        return f"the given socket {self.source!r}"
+
     def listen(self) -> Listener[socket.socket, Peer]:
         """Make a listener of the socket; let it listen if it does not yet."""
-        with naming(f"the given socket {self.source!r}"), _taken(self.source) as sock:
+        with naming(self), _taken(self.source) as sock:
             if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 sock.listen(LARGEST_BACKLOG)
             name = sock.getsockname()
@@ -115,9 +144,17 @@ class AdoptedDatagramTransport(Transport[Datagram, Peer]):
     max_datagram_size: int = attrs.field(default=MAX_DATAGRAM_SIZE, validator=check_limit)
     """Bytes; what is longer arrives cut, and says so."""
 
+    @property
+    def peer_types(self) -> tuple[type, ...]:
+        """What its clients are, for policies to fit."""
+        return _peer_types(self.source)
+
+    def __str__(self) -> str:
+        return f"the given socket {self.source!r}"
+
     def listen(self) -> Listener[Datagram, Peer]:
         """Make a listener of the socket."""
-        with naming(f"the given socket {self.source!r}"), _taken(self.source) as sock:
+        with naming(self), _taken(self.source) as sock:
             if sock.family == AF_UNIX:
                 address = UnixPeer(unix_path(sock.getsockname()))
                 most = self.max_datagram_size

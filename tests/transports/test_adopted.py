@@ -23,6 +23,8 @@ from acceptor import (
     ServerBuilder,
     StreamHandler,
     UnixPeer,
+    allow_networks,
+    allow_users,
 )
 from tests.support import PATIENCE, connect, read_all, serving
 
@@ -173,6 +175,46 @@ def test_adopted_socket_of_another_type_is_refused(
     with pytest.raises(ConfigurationError, match=f"expected a {wrong.name} .* got a {right.name}"):
         ServerBuilder().socket(source, type=wrong)  # type: ignore[call-overload]
     assert bound.fileno() >= 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", ["socket", "descriptor"])
+def test_adopted_socket_of_another_family_is_refused(
+    bound: socket.socket, kind: str, form: str
+) -> None:
+    builder: Any = ServerBuilder()
+    source = bound if form == "socket" else bound.fileno()
+    form_of_it = socket.SOCK_STREAM if kind in STREAM_KINDS else socket.SOCK_DGRAM
+    wrong = socket.AF_INET6 if bound.family == socket.AF_INET else socket.AF_INET
+
+    builder.socket(source, form_of_it, bound.family)
+
+    with pytest.raises(
+        ConfigurationError, match=rf"an {wrong.name} socket, got an {bound.family.name} "
+    ):
+        builder.socket(source, form_of_it, wrong)
+    with pytest.raises(ConfigurationError, match="expected an 'inet' socket, got an AF_"):
+        builder.socket(source, form_of_it, "inet")
+    assert bound.fileno() >= 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_adopted_socket_takes_policies_for_its_peers_alone(bound: socket.socket, kind: str) -> None:
+    stage: Any = ServerBuilder().socket(bound)
+    networks, users = allow_networks("127.0.0.1"), allow_users(0)
+    right, wrong = (users, networks) if bound.family == socket.AF_UNIX else (networks, users)
+
+    stage.access(right)
+
+    with pytest.raises(ConfigurationError, match="this transport's clients are"):
+        stage.access(wrong)
+
+
+@pytest.mark.parametrize("kind", ["tcp4"])
+def test_plan_of_an_adopted_socket_names_it(bound: socket.socket) -> None:
+    plan = ServerBuilder().socket(bound).handler(tell).build().plan()
+
+    assert plan.endpoint == f"the given socket {bound!r}"
 
 
 @pytest.mark.parametrize("kind", ["udp4"])

@@ -98,6 +98,8 @@ builder.listen_on(("", 80))  # type: ignore[call-overload]
 builder.socket("3")  # type: ignore[call-overload]
 builder.socket(3, socket.SOCK_RAW)  # type: ignore[call-overload]
 builder.socket(3, "stream")  # type: ignore[call-overload]
+builder.socket(3, socket.SOCK_STREAM, "inet")  # type: ignore[call-overload]
+builder.socket(3, socket.SOCK_STREAM).access(allow_networks("::/0"))  # type: ignore[arg-type]
 
 # Wrong addresses, misspelt options, options of another transport, options of a wrong type.
 builder.tcp("127.0.0.1")  # type: ignore[arg-type]

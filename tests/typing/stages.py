@@ -15,6 +15,7 @@ from acceptor import (
     InetPeer,
     Job,
     Listener,
+    Message,
     NeedsHandler,
     Peer,
     Pooled,
@@ -37,6 +38,7 @@ from acceptor import (
     UnixStreamTransport,
     Workplace,
     allow_networks,
+    lines,
     parse_endpoint,
 )
 
@@ -117,6 +119,13 @@ assert_type(builder.socket(3), NeedsStream | NeedsDatagram)
 assert_type(builder.socket(given, socket.SOCK_STREAM), NeedsStream)
 assert_type(builder.socket(3, socket.SOCK_DGRAM), NeedsDatagram)
 assert_type(builder.socket(3, type=socket.SOCK_DGRAM), NeedsDatagram)
+listening = builder.socket(3, socket.SOCK_STREAM, socket.AF_INET)
+assert_type(listening, StreamNeedsHandler[InetPeer])
+assert_type(
+    listening.access(allow_networks("10.0.0.0/8")).framed(lines()),
+    NeedsHandler[Message[None], InetPeer],
+)
+assert_type(builder.socket(3, socket.SOCK_DGRAM, socket.AF_INET6), NeedsHandler[Datagram, InetPeer])
 
 
 # Transports as values: ours, a subclass of the protocol, and a class that merely fits it.
