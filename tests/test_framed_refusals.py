@@ -26,6 +26,7 @@ from acceptor import (
     length_prefixed,
     lines,
 )
+from tests.core.kit import ending
 from tests.framed_kit import STRATEGIES, by, tcp, upper
 from tests.support import Recorder, ask, connect, read_all, serving
 from tests.transports.framing_kit import Netstrings
@@ -145,6 +146,33 @@ def test_framing_that_fails_ends_its_connection_alone(strategy: str) -> None:
         1: Outcome.FAILED,
         2: Outcome.FINISHED,
     }
+
+
+@every_strategy
+@pytest.mark.parametrize("cut", [b"a", b"", (b"a", "2"), 3], ids=repr)
+def test_framing_that_returns_what_it_should_not_ends_its_connection_alone(
+    strategy: str, cut: Any
+) -> None:
+    class Returns(Netstrings):
+        def cut(self, data: bytes | bytearray, seen: int, /) -> tuple[bytes, int] | None:
+            found = super().cut(data, seen)
+            return cut if found is not None and found[0] == b"odd" else found
+
+    recorder = Recorder()
+    stage = by(strategy, tcp().framed(Returns()).observe(recorder)).handler(upper)
+    with serving(stage) as server:
+        for stream in ((b"1:a,3:odd,1:b,",), (b"1:a,3:o", b"dd,1:b,"), (b"1:a,",)):
+            with connect(server.address) as client:
+                client.sendall(stream[0])
+                assert client.recv(4, socket.MSG_WAITALL) == b"1:A,"
+                client.sendall(b"".join(stream[1:]))
+                client.shutdown(socket.SHUT_WR)
+                ending(client)
+        closed = recorder.wait_for(Closed, 3)
+
+    assert sorted(event.outcome.name for event in closed) == ["FAILED", "FAILED", "FINISHED"]
+    texts = {str(event.error) for event in recorder.of(HandlerFailed)}
+    assert texts == {f"cut must return (payload, size) or None, got {cut!r}"}
 
 
 @every_strategy

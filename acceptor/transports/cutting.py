@@ -9,6 +9,18 @@ from acceptor.core.framing import Framing
 _WINDOW: Final = 4096  # bytes
 
 
+def check_found(found: object) -> None:
+    """Refuse what no framing may return from `cut`.
+
+    Raises:
+        TypeError: It has a bug.
+    """
+    match found:
+        case None | (_, int()):
+            return
+    raise TypeError(f"cut must return (payload, size) or None, got {found!r}")
+
+
 def cutter_of(framing: Framing) -> Callable[[bytes], list[bytes]]:
     """Return what cuts all messages off at once; the last of its list is the rest."""
     own: Callable[[bytes], list[bytes]] | None = getattr(framing, "cut_all", None)
@@ -25,13 +37,15 @@ def _cut_one_by_one(framing: Framing, data: bytes) -> list[bytes]:
     while start < len(data):
         try:
             found = framing.cut(data[start : start + window], 0)
+            if found is not None:
+                _, size = found
+                start += max(1, size)
         except BaseException as error:  # whoever looks at the rest finds it again
             if is_ctrl_c(error):
                 raise
             break
         if found is not None:
             parts.append(found[0])
-            start += max(1, found[1])
             window = _WINDOW
         elif start + window >= len(data):
             break

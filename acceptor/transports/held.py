@@ -22,6 +22,7 @@ from acceptor.core.job import ServeRequest, Service
 from acceptor.core.limits import Refusal, Reply, Reset
 from acceptor.core.message import Message
 from acceptor.core.polling import READABLE, WRITABLE
+from acceptor.transports.cutting import check_found
 from acceptor.transports.served import ServedSocket
 from acceptor.transports.stream import RESET, StreamIncoming
 
@@ -270,6 +271,7 @@ class HeldConnection(ServeRequest[Any, Any]):
     def _cut(self, data: bytes | bytearray, seen: int) -> tuple[bytes, int] | None:
         try:
             found = self.holder.framing.cut(data, seen)
+            check_found(found)
             if found is None and len(data) > self.holder.max_size:
                 text = f"more than {self.holder.max_size} bytes, and no end"
                 raise FramingError(text, MessageFault.TOO_LONG)
