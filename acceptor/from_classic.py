@@ -131,7 +131,8 @@ def _refuse_overrides(source: Any, kind: type) -> None:
     if isinstance(source, type) and _overrides(source, kind, "__init__"):
         raise ConfigurationError(
             f"cannot carry over __init__ of {kind.__name__}, which no composed server calls; "
-            "make an instance, with bind_and_activate=False, and give that"
+            "make an instance, with bind_and_activate=False, and give that; what its handlers look "
+            "up in their server give them otherwise, by functools.partial say"
         )
 
 
