@@ -29,7 +29,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "DescriptorBudgetWarning EndpointError ForkWithThreadsWarning "
             "HandlerMismatchError HandshakeError LifecycleError ListenError "
             "NoReturnAddressError ResourceError SelfWaitError SystemRefusedError "
-            "UnsupportedError"
+            "UnknownOptionError UnsupportedError"
         ),
         "core.events": (
             "Accepted AcceptPaused AcceptResumed Closed Draining DrainReport Event Full "

@@ -35,6 +35,7 @@ from acceptor.core.errors import (
     ResourceError,
     SelfWaitError,
     SystemRefusedError,
+    UnknownOptionError,
     UnsupportedError,
 )
 from acceptor.core.events import (
@@ -223,6 +224,7 @@ __all__ = [
     "UnixPeer",
     "UnixStreamTransport",
     "UnixgramEndpoint",
+    "UnknownOptionError",
     "UnsupportedError",
     "Wait",
     "Workplace",

@@ -14,7 +14,7 @@ from acceptor.concurrency.thread import DEFAULT_MAX_THREADS, Threaded
 from acceptor.core.asking import parts, remembers
 from acceptor.core.callables import misfit, why_it_does_nothing
 from acceptor.core.deadlines import Clock, Timeouts
-from acceptor.core.errors import ConfigurationError, UnsupportedError
+from acceptor.core.errors import ConfigurationError, UnknownOptionError, UnsupportedError
 from acceptor.core.events import Observer
 from acceptor.core.interfaces import AccessPolicy, Concurrency, Transport
 from acceptor.core.lazily import LazyModule
@@ -528,7 +528,7 @@ def known(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options if the typed dictionary of that kind has them all.
 
     Raises:
-        ConfigurationError: It lacks one.
+        UnknownOptionError: It lacks one.
     """
     _check_names(options, kind.__annotations__)
     return dict(options)
@@ -537,7 +537,7 @@ def known(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
 def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if name not in known:
-            raise ConfigurationError(f"there is no {name}, but {', '.join(known)}")
+            raise UnknownOptionError(f"there is no {name}, but {', '.join(known)}")
 
 
 def require(part: object, what: str, *names: str) -> None:

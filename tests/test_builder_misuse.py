@@ -17,6 +17,7 @@ from acceptor import (
     TcpEndpoint,
     TcpTransport,
     Threaded,
+    UnknownOptionError,
 )
 
 # Without types: what the checkers would refuse is just what is tried here.
@@ -148,7 +149,7 @@ def test_what_is_no_endpoint_is_refused(endpoint: object) -> None:
     ids=range(5),
 )
 def test_misspelt_or_foreign_option_is_refused_and_the_others_are_named(step: Step) -> None:
-    with pytest.raises(ConfigurationError, match=r"there is no \w+, but .*socket_options"):
+    with pytest.raises(UnknownOptionError, match=r"there is no \w+, but .*socket_options"):
         step()
 
 

@@ -14,6 +14,10 @@ class ConfigurationError(AcceptorError, ValueError):
     """A value given to a builder step or a recipe cannot work; raised where it was given."""
 
 
+class UnknownOptionError(ConfigurationError, TypeError):
+    """There is no option of that name; the message has those that there are."""
+
+
 class EndpointError(ConfigurationError):
     """An endpoint's text or value is wrong; the message names the part."""
 
