@@ -8,6 +8,7 @@ import attrs
 
 from acceptor.core.events import Outcome
 from acceptor.core.interfaces import AccessPolicy, Leave, RememberingPolicy
+from acceptor.core.reporting import LOGGER
 from acceptor.core.values import define
 
 P = TypeVar("P")
@@ -38,6 +39,16 @@ def enter(policy: AccessPolicy[P], peer: P, /) -> Leave | None:
     if own is not None:
         return own(peer)
     return nothing_to_leave if policy.allows(peer) else None
+
+
+def tell(leave: Leave, outcome: Outcome, peer: object) -> None:
+    """Let a policy hear how it has ended with a peer; one that fails then is logged."""
+    if leave is nothing_to_leave:
+        return
+    try:
+        leave(outcome)
+    except Exception:
+        LOGGER.exception("a policy failed when it heard how %s had ended", peer)
 
 
 def parts(policy: AccessPolicy[Any], /) -> Iterator[AccessPolicy[Any]]:

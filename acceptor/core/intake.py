@@ -7,7 +7,7 @@ import attrs
 
 from acceptor.core.accept_loop import AcceptLoop
 from acceptor.core.admission import Admission, Request
-from acceptor.core.asking import LeaveAll, nothing_to_leave
+from acceptor.core.asking import LeaveAll, nothing_to_leave, tell
 from acceptor.core.errors import ResourceError
 from acceptor.core.events import Full, Outcome, RefusalReason, Refused, RoomAgain
 from acceptor.core.interfaces import Dispatcher, Incoming, Intake, Leave
@@ -90,7 +90,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             return None
         # Where nobody is turned away it is only full if the limits have changed this very moment.
         if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
-            leave(Outcome.CUT)
+            tell(leave, Outcome.CUT, incoming.peer)
             return None
         service = self._service
         job: ServeRequest[RequestT, PeerT] = self._job_type.new(
@@ -112,13 +112,13 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         except DeniedError as error:
             denial = error
         except BaseException as error:  # Ctrl-C
-            entered(Outcome.DENIED)
+            tell(entered, Outcome.DENIED, incoming.peer)
             self._refuse(incoming, _CLOSE, RefusalReason.POLICY_FAILED, "", error)
             raise
         else:
             return entered.as_one()
         # Not above, where whatever an observer raises would be told with the denial behind it.
-        entered(Outcome.DENIED)
+        tell(entered, Outcome.DENIED, incoming.peer)
         self._refuse(incoming, denial.how, denial.reason, denial.detail, denial.__cause__)
         return None
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 
 from acceptor.core.admission import Admission
-from acceptor.core.asking import nothing_to_leave
+from acceptor.core.asking import nothing_to_leave, tell
 from acceptor.core.deadlines import Clock, Timeouts
 from acceptor.core.errors import HandshakeError, is_ctrl_c
 from acceptor.core.events import (
@@ -23,7 +23,7 @@ from acceptor.core.events import (
 )
 from acceptor.core.interfaces import HearsEnd, Incoming, Job, Leave, RequestHandler, Traffic
 from acceptor.core.path import DeniedError
-from acceptor.core.reporting import LOGGER, Reporter
+from acceptor.core.reporting import Reporter
 
 RequestT = TypeVar("RequestT")
 PeerT = TypeVar("PeerT")
@@ -206,10 +206,7 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
     def _tell_policies(self, outcome: Outcome) -> None:
         hears = (self.incoming.tell,) if isinstance(self.incoming, HearsEnd) else ()
         for leave in (self.leave, *hears):
-            try:
-                leave(outcome)
-            except Exception:
-                LOGGER.exception("a policy failed when it heard how %s had ended", self.peer)
+            tell(leave, outcome, self.peer)
 
     def _closed(self, outcome: Outcome) -> Closed:
         return Closed(

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from acceptor.core.accept_loop import Backoff
+from acceptor.core.asking import tell
 from acceptor.core.events import Outcome, RequestState
 from acceptor.core.interfaces import Dispatcher, Job, Leave, Traffic
 from acceptor.core.polling import WRITABLE
@@ -240,7 +241,7 @@ class HandedHolding(Holding):
                 self._backoff.end()
         except OSError as error:  # the message waits, as a client would before it is taken
             self._backoff.begin(error)
-            leave(Outcome.CUT)
+            tell(leave, Outcome.CUT, connection.peer)
             self._take_back(connection, relay)
             queue.appendleft(payload)
             connection.queue = queue
@@ -276,7 +277,7 @@ class HandedHolding(Holding):
             while self._read_replies(job, job.relay):
                 pass
         self._take_back(connection, job.relay)
-        job.leave(job.outcome)
+        tell(job.leave, job.outcome, connection.peer)
         self.tell_served(connection, job.outcome, job.began, len(job.payload), job.sent)
         connection.active = self.service.clock()
         if not connection.is_over:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from acceptor.core.asking import LeaveAll, nothing_to_leave
+from acceptor.core.asking import LeaveAll, nothing_to_leave, tell
 from acceptor.core.events import MessageServed, Outcome
 from acceptor.core.interfaces import Leave
 from acceptor.core.job import live
@@ -50,7 +50,7 @@ class Serving(Parting):
         outcome = _DENIED
         if leave is not None:
             outcome = self.handle(connection, payload, me)
-            leave(outcome)
+            tell(leave, outcome, connection.peer)
         self.tell_served(connection, outcome, began, len(payload), sent)
 
     def judge(self, connection: HeldConnection) -> Leave | None:
@@ -60,7 +60,7 @@ class Serving(Parting):
             for rule in self.way.rules:
                 entered.add(rule.admit(subject_of(connection, rule)))
         except DeniedError as denial:
-            entered(Outcome.DENIED)
+            tell(entered, Outcome.DENIED, connection.peer)
             self.deny(connection, denial)
             return None
         return entered.as_one()

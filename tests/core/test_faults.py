@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from acceptor import BaseHandler, Closed, HandlerFailed, Outcome, Server, StreamHandler
+from tests.core.access_kit import Remembers
 from tests.fakes import greet, tcp
 from tests.support import Recorder, ask, connect, read_all, serving
 
@@ -197,3 +198,22 @@ def test_policy_that_raises_denies_and_is_logged_and_the_next_client_is_served(
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.exc_info
     assert record.exc_info[1] is error
+
+
+def test_policy_that_fails_to_hear_of_a_denial_is_logged_and_the_next_client_is_served(
+    strategy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    error, verdicts = ValueError("oh no"), [False, True]
+
+    def fail() -> None:
+        raise error
+
+    stage = getattr(tcp(), strategy)().access(Remembers(on_leave=fail))
+    with serving(stage.access(lambda peer: verdicts.pop(0)).handler(greet)) as server:
+        assert ask(server.address, b"") == b""
+        assert ask(server.address, b"") == b"hello"
+        server.drain()
+
+    assert (server.stats.refused, server.stats.accepted) == (1, 1)
+    logged = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.exc_info and record.exc_info[1] for record in logged] == [error, error]
