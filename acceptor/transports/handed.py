@@ -125,7 +125,7 @@ class MessageJob(Job):
     def end(self, outcome: Outcome) -> None:
         """Have the connection go on, or end."""
         self.outcome, self.has_ended = outcome, True
-        self.holding.note(self.connection)
+        self.holding.note_end(self)
 
     def cut(self) -> None:
         """Shut its connection."""
@@ -157,6 +157,7 @@ class HandedHolding(Holding):
     _hungry: deque[HeldConnection] = attrs.field(factory=deque, init=False, repr=False)
     _jobs: dict[HeldConnection, MessageJob] = attrs.field(factory=dict, init=False, repr=False)
     _backoff: Backoff = attrs.field(init=False, repr=False)
+    _is_closed: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -271,6 +272,20 @@ class HandedHolding(Holding):
         if job is not None and job.has_ended:
             self._on_end(job)
 
+    def note_end(self, job: MessageJob) -> None:
+        """Have the driver see to a message that has ended; from any thread."""
+        self.note(job.connection)
+        if self._is_closed:  # nobody reads that
+            self._leave_late(job)
+
+    def _leave_late(self, job: MessageJob) -> None:
+        """Let policies hear of a message that has outlived its server."""
+        if self._jobs.pop(job.connection, None) is not None:  # in one step, so only once
+            if job.relay is not None:
+                self.waiter.unwatch(job.relay.ours.fileno())
+                job.relay.close()
+            tell(job.leave, job.outcome, job.connection.peer)
+
     def _on_end(self, job: MessageJob) -> None:
         connection = job.connection
         if job.relay is not None:
@@ -383,8 +398,9 @@ class HandedHolding(Holding):
 
     def close(self) -> None:
         """End all connections, and let the workers go."""
+        self._is_closed = True  # then the look at who has ended; `note_end` does the opposite
         super().close()
         self.dispatcher.close()
-        for connection, job in list(self._jobs.items()):
-            if job.relay is not None:  # nobody reads the note that its child has ended
-                self._take_back(connection, job.relay)
+        for job in list(self._jobs.values()):
+            if job.has_ended or job.relay is not None:
+                self._leave_late(job)

@@ -49,8 +49,11 @@ class Serving(Parting):
         leave = self.judge(connection) if self.way.rules else nothing_to_leave
         outcome = _DENIED
         if leave is not None:
-            outcome = self.handle(connection, payload, me)
-            tell(leave, outcome, connection.peer)
+            outcome = Outcome.FAILED  # if it is Ctrl-C, which goes on its way
+            try:
+                outcome = self.handle(connection, payload, me)
+            finally:
+                tell(leave, outcome, connection.peer)
         self.tell_served(connection, outcome, began, len(payload), sent)
 
     def judge(self, connection: HeldConnection) -> Leave | None:

@@ -1,10 +1,13 @@
 """What policies behind `.framed` hear of each message, whatever becomes of it."""
 
+from typing import Any
+
 import pytest
 
+from acceptor import Message, Outcome
 from tests.core.access_kit import Remembers
-from tests.framed.held_kit import EVERY, ask, framed, held, upper
-from tests.support import read_all, serving
+from tests.framed.held_kit import EVERY, THREADS, Gate, ask, framed, handler_of, held, upper
+from tests.support import PATIENCE, connect, read_all, serving, wait_until
 
 
 def fail() -> None:
@@ -36,3 +39,34 @@ def test_policy_that_fails_to_hear_of_a_denied_message_harms_nobody(strategy: st
 
         with held(server) as other:
             assert ask(other, b"x") == b"X"
+
+
+@pytest.mark.parametrize("strategy", THREADS)
+def test_policy_hears_of_a_message_that_outlives_its_server(strategy: str) -> None:
+    guests, gate = Remembers(), Gate()
+    server = framed(strategy).access(guests).handler(gate).build().start()
+    with connect(server.address) as client:
+        client.sendall(b"wait\n")
+        gate.wait_for_begin()
+        server.stop()
+        assert (len(guests.entered), guests.left) == (1, [])
+
+        gate.let_go()
+
+        wait_until(lambda: len(guests.left) == 1)
+
+
+def test_policy_hears_of_a_message_whose_handler_gets_ctrl_c() -> None:
+    guests = Remembers()
+
+    def interrupted(message: Message[Any]) -> None:
+        raise KeyboardInterrupt
+
+    stage = framed("sync").access(guests).handler(handler_of(interrupted))
+    with stage.build() as server, connect(server.address) as client:
+        client.sendall(b"x\n")
+
+        with pytest.raises(KeyboardInterrupt):
+            server.handle_request(PATIENCE)
+
+        assert guests.left == [Outcome.FAILED]
