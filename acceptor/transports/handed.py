@@ -228,13 +228,18 @@ class HandedHolding(Holding):
             return
         payload = queue.popleft()
         connection.queue = queue or None
-        connection.is_halted = False
         connection.is_owned = True
         relay = None
         try:
             relay = _relay() if self.relays else None
             job = MessageJob(connection, payload, leave, self, relay, began, sent)
-            self._jobs[connection] = job
+            self._jobs[connection] = job  # then the look; `cut` does it the other way round
+            connection.go_on()
+            if connection.is_halted:  # it has ended while its message was judged
+                tell(leave, Outcome.CUT, connection.peer)
+                self._take_back(connection, relay)
+                self.settle(connection)
+                return
             self.dispatcher.submit(job)
             if relay is not None:  # or a child alone would know
                 connection.messages += 1

@@ -49,6 +49,9 @@ class Serving(Parting):
         leave = self.judge(connection) if self.way.rules else nothing_to_leave
         outcome = _DENIED
         if leave is not None:
+            if connection.ending is not None:  # since its policies were asked
+                tell(leave, Outcome.CUT, connection.peer)
+                return
             outcome = Outcome.FAILED  # if it is Ctrl-C, which goes on its way
             try:
                 outcome = self.handle(connection, payload, me)

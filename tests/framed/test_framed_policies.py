@@ -1,13 +1,14 @@
 """What policies behind `.framed` hear of each message, whatever becomes of it."""
 
+import threading
 from typing import Any
 
 import pytest
 
-from acceptor import Message, Outcome
+from acceptor import Closed, Message, Outcome
 from tests.core.access_kit import Remembers
 from tests.framed.held_kit import EVERY, THREADS, Gate, ask, framed, handler_of, held, upper
-from tests.support import PATIENCE, connect, read_all, serving, wait_until
+from tests.support import PATIENCE, Recorder, connect, read_all, serving, wait_until
 
 
 def fail() -> None:
@@ -70,3 +71,39 @@ def test_policy_hears_of_a_message_whose_handler_gets_ctrl_c() -> None:
             server.handle_request(PATIENCE)
 
         assert guests.left == [Outcome.FAILED]
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+@pytest.mark.parametrize("how", ["cut", "closed"])
+def test_connection_that_ends_while_its_message_is_judged_has_it_not_served(
+    strategy: str, how: str
+) -> None:
+    guests, recorder, kept = Remembers(), Recorder(), list[Any]()
+    asked, go_on = threading.Event(), threading.Event()
+
+    def takes_its_time(peer: object) -> bool:
+        if len(guests.entered) > 1:
+            asked.set()
+            assert go_on.wait(PATIENCE)
+        return True
+
+    class Session:
+        def opened(self, connection: Any) -> None:
+            kept.append(connection)
+
+    stage = framed(strategy, session=Session).access(guests).access(takes_its_time)
+    with serving(stage.handler(upper).observe(recorder)) as server, held(server) as client:
+        client.sendall(b"never\n")
+        assert asked.wait(PATIENCE)
+
+        if how == "cut":
+            server.close_connection(1)
+        else:
+            kept[0].close()
+        go_on.set()
+
+        assert read_all(client) == b""
+        client.close()
+        recorder.wait_for(Closed)
+        assert server.stats.messages == 1
+        assert guests.left == [Outcome.FINISHED, Outcome.CUT]
