@@ -381,8 +381,20 @@ class Holding(Serving):
             connection.opening.fail_late()
         elif connection.lingers:
             self.end(connection, connection.ending or Outcome.FINISHED)
-        else:
+        elif not (self._is_kept_waiting(connection) and self._wait_on(connection)):
             self.end(connection, Outcome.TIMED_OUT)
+
+    def _is_kept_waiting(self, connection: HeldConnection) -> bool:
+        """Say whether it has sent something that nobody had the time to look at, or to serve."""
+        return connection.out is None and (bool(connection.queue) or self.has_more(connection))
+
+    def _wait_on(self, connection: HeldConnection) -> bool:
+        """Have it begin to be idle only now; False if its time is over however lively it is."""
+        connection.active = self.service.clock()
+        if self.timers.deadline_of(connection, claimed=True) <= connection.active:
+            return False
+        self.timers.watch(connection)
+        return True
 
     def cut(self, jobs: Collection[Job], timeout: float) -> None:
         """Shut the connections; who serves one of them, or waits for it, notices."""
