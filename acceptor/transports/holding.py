@@ -239,6 +239,7 @@ class Holding(Serving):
                 else:
                     self.serve_one(connection, payload, me)
                 if connection.is_halted or self.is_leaving:
+                    connection.active = self.service.clock()
                     self.settle(connection)
                 return
         self.serve(connection, connection.cut_messages(data), me)

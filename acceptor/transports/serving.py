@@ -42,6 +42,7 @@ class Serving(Parting):
             if connection.is_halted or served >= TURN:
                 break
         connection.queue = None if connection.ending is not None else deque(left) or None
+        connection.active = self.service.clock()  # the time of the handlers is not its client's
 
     def serve_one(self, connection: HeldConnection, payload: bytes, me: int) -> None:
         """Have one message judged and served, and tell of it."""

@@ -1,11 +1,12 @@
 """Who waits for a busy server is not idle: what has come in time is served, and answered whole."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 
-from acceptor import Closed, MessageServed, Outcome, Started
+from acceptor import Closed, Message, MessageServed, Outcome, Started
 from acceptor.testing import FakeClock, serve
 from tests.framed.held_kit import (
     EVERY,
@@ -14,12 +15,13 @@ from tests.framed.held_kit import (
     Handed,
     ask,
     framed,
+    handler_of,
     held,
     is_at_end,
     read_line,
     upper,
 )
-from tests.support import PATIENCE, Recorder, connect, serving, wait_until
+from tests.support import PATIENCE, Recorder, connect, read_all, serving, wait_until
 
 ONE_WORKER: Final[dict[str, Callable[[Any], Any]]] = {
     "threaded": lambda stage: stage.threaded(1),
@@ -96,3 +98,50 @@ def test_message_that_came_while_nobody_drove_the_server_is_served(strategy: str
         server.start()
 
         assert read_line(client) == b"MEANWHILE"
+
+
+def test_client_whose_turn_took_longer_than_idle_may_send_more() -> None:
+    clock = FakeClock()
+
+    def take_long(message: Message[Any]) -> None:
+        if message.payload == b"long":
+            clock.advance(5.0)
+        message.reply(message.payload)
+
+    stage = framed("sync").timeouts(idle=2.0).handler(handler_of(take_long))
+    with serve(stage, clock=clock) as run, connect(run.address) as client:
+        client.sendall(b"x\n" * 70 + b"long\n")  # more than are served in one turn
+        assert [read_line(client) for _ in range(71)] == [b"x"] * 70 + [b"long"]
+        clock.advance(1.9)
+
+        assert ask(client, b"y") == b"y"
+
+
+@pytest.mark.parametrize("strategy", ["sync", *THREADS])
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_last_reply_is_read_whole_however_long_its_handler_took(
+    strategy: str, is_observed: bool
+) -> None:
+    clock, kept = FakeClock(), list[Any]()
+    begun, more_has_come = threading.Event(), threading.Event()
+
+    def take_long(message: Message[Any]) -> None:
+        kept.append(message)
+        clock.advance(3.0)
+        begun.set()
+        assert more_has_come.wait(PATIENCE)
+        message.reply(b"x" * 200_000)
+        message.close()
+
+    stage = framed(strategy).clock(clock).handler(handler_of(take_long))
+    if is_observed:
+        stage = stage.observe(Recorder())
+    with serving(stage) as server, connect(server.address) as client:
+        client.sendall(b"one\n")
+        assert begun.wait(PATIENCE)
+        client.sendall(b"two\n")  # to close now would reset the connection, and lose the reply
+        more_has_come.set()
+        connection = kept[0]._connection
+        wait_until(lambda: connection.lingers or connection.is_over)
+
+        assert len(read_all(client)) == 200_001
