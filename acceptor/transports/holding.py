@@ -122,6 +122,8 @@ class Holding(Serving):
         if new_session is not None and not self._open_session(connection, new_session):
             self.end(connection, Outcome.FAILED)
             return
+        if connection.mail is not None:  # what the session has said comes before all replies
+            connection.take_mail()
         self.timers.watch_new(connection)
         self.admit(connection)
 
