@@ -351,7 +351,10 @@ class Holding(Serving):
 
     def look_at(self, connection: HeldConnection) -> None:
         """See to what other threads want of a connection."""
+        was_full = connection.out is not None
         connection.take_mail()
+        if was_full and connection.out is None:  # its client has just read
+            self.rearm(connection, READABLE)
         self.settle(connection)
 
     def put_off(self, connection: HeldConnection) -> None:

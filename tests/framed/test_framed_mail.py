@@ -1,6 +1,7 @@
 """What other threads, children and sessions reply: in its order, all of it, and then no more."""
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,10 @@ import attrs
 import pytest
 
 from acceptor import Connection
-from tests.framed.held_kit import EVERY, framed, upper
-from tests.support import connect, read_all
+from acceptor.core.polling import READABLE, WRITABLE
+from tests.framed.held_kit import EVERY, ask, framed, upper
+from tests.framed.test_framed_backpressure import connection_of
+from tests.support import PATIENCE, connect, read_all, wait_until
 
 
 @attrs.define(eq=False)
@@ -38,3 +41,67 @@ def test_greeting_of_a_session_comes_before_all_replies(strategy: str) -> None:
         server.start()
 
         assert read_all(client) == b"welcome\nX\n"
+
+
+@attrs.define(eq=False)
+class Noting:
+    """A poller that knows what is waited for."""
+
+    inner: Any
+    masks: dict[int, int] = attrs.field(factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def register(self, fd: int, mask: int) -> None:
+        self.masks[fd] = mask
+        self.inner.register(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        self.masks[fd] = mask
+        self.inner.modify(fd, mask)
+
+
+def read_exactly(client: socket.socket, count: int) -> None:
+    """Read so many bytes."""
+    while count:
+        data = client.recv(min(count, 2**16))
+        assert data
+        count -= len(data)
+
+
+@pytest.mark.parametrize(
+    "strategy", [case for case in EVERY if case.values[0] not in ("threaded", "pooled")]
+)
+def test_loop_waits_for_its_client_again_when_mail_has_sent_the_rest(strategy: str) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def be_busy(connection: Any) -> None:
+        if connection.id > 1:
+            begun.set()
+            assert go_on.wait(PATIENCE)
+
+    sessions, asked = Sessions(be_busy), 0
+    stage = framed(strategy, session=sessions, max_output=2**21).handler(upper)
+    with stage.build() as server, connect(server.address) as slow:
+        server._loop.waiter.poller = poller = Noting(server._loop.waiter.poller)
+        server.start()
+        wait_until(lambda: sessions.connections)
+        connection = connection_of(server, 1)
+
+        def has_more_than_fits() -> bool:
+            nonlocal asked
+            asked += 100_001 * connection.reply(b"x" * 100_000)
+            return poller.masks.get(connection.fd) == WRITABLE
+
+        wait_until(has_more_than_fits)
+        with connect(server.address) as other:
+            assert begun.wait(PATIENCE)
+            sent = connection.traffic[1]
+            read_exactly(slow, sent)  # so the rest has room, and goes with the mail
+            assert connection.reply(b"mail")
+            go_on.set()
+            read_exactly(slow, asked - sent + len(b"mail\n"))
+
+            assert ask(other, b"x") == b"X"
+            assert poller.masks[connection.fd] == READABLE
