@@ -173,10 +173,10 @@ class HandedHolding(Holding):
 
     def on_event(self, connection: HeldConnection, me: int) -> None:
         """Read from a connection, and hand over what is complete."""
-        if connection.is_halted:
+        if connection in self._jobs and self._takes_replies(connection):
+            self._pass_on(connection, b"")  # there is room for what its child has sent
+        elif connection.is_halted:
             self.on_halted(connection, me)
-        elif connection in self._jobs:  # there is room for what its child has sent
-            self._pass_on(connection, b"")
         elif data := self.receive(connection):
             connection.queue = deque(connection.cut_messages(data)) or None
             self.settle(connection)
@@ -331,9 +331,16 @@ class HandedHolding(Holding):
                 job.connection.note_ending(Outcome.FINISHED)
         return True
 
+    def _takes_replies(self, connection: HeldConnection) -> bool:
+        """Say whether what a child replies is still sent.
+
+        It is if another thread has closed the connection: the child knows nothing of that.
+        """
+        return not connection.is_over and connection.ending in (None, Outcome.FINISHED)
+
     def _pass_on(self, connection: HeldConnection, reply: bytes) -> None:
         """Send what a child has replied; stop reading from it while the client reads too slowly."""
-        if connection.is_over or connection.ending is not None:
+        if not self._takes_replies(connection):
             return
         if reply:
             connection.keep_for_later(reply)

@@ -8,11 +8,11 @@ from typing import Any
 import attrs
 import pytest
 
-from acceptor import Connection
+from acceptor import Connection, Message
 from acceptor.core.polling import READABLE, WRITABLE
-from tests.framed.held_kit import EVERY, ask, framed, upper
+from tests.framed.held_kit import EVERY, ask, forks, framed, handler_of, upper
 from tests.framed.test_framed_backpressure import connection_of
-from tests.support import PATIENCE, connect, read_all, wait_until
+from tests.support import PATIENCE, connect, read_all, serving, wait_until
 
 
 @attrs.define(eq=False)
@@ -105,3 +105,27 @@ def test_loop_waits_for_its_client_again_when_mail_has_sent_the_rest(strategy: s
 
             assert ask(other, b"x") == b"X"
             assert poller.masks[connection.fd] == READABLE
+
+
+@forks
+@pytest.mark.parametrize("size", [10, 5_000_000])
+def test_child_may_reply_to_the_end_though_another_thread_closes(size: int) -> None:
+    sessions = Sessions()
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(PATIENCE)
+
+    def reply_twice(message: Message[Any]) -> None:
+        message.reply(b"x" * size)
+        theirs.recv(1)
+        message.reply(b"last")
+
+    stage = framed("forked", session=sessions, max_output=2**24).handler(handler_of(reply_twice))
+    with ours, theirs, serving(stage) as server, connect(server.address) as client:
+        client.sendall(b"one\ntwo\n")
+        wait_until(lambda: server.connections() and server.connections()[0].sent)
+
+        sessions.connections[0].close()
+
+        read_exactly(client, size + 1)
+        ours.sendall(b"!")
+        assert read_all(client) == b"last\n"
