@@ -37,7 +37,8 @@ class _Relay:
 
     def send(self, data: bytes, flags: int = 0, /) -> int:
         """In the child: pass a reply on; waits while the parent has too many."""
-        self.theirs.sendall(_HEAD.pack(len(data)) + data)
+        if data:  # a framing may make nothing of an empty one
+            self.theirs.sendall(_HEAD.pack(len(data)) + data)
         return len(data)
 
     def ask_to_close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from acceptor import Connection, Message
+from acceptor import Connection, Framing, Message
 from acceptor.core.polling import READABLE, WRITABLE
 from tests.framed.held_kit import EVERY, ask, forks, framed, handler_of, upper
 from tests.framed.test_framed_backpressure import connection_of
@@ -129,3 +129,27 @@ def test_child_may_reply_to_the_end_though_another_thread_closes(size: int) -> N
         read_exactly(client, size + 1)
         ours.sendall(b"!")
         assert read_all(client) == b"last\n"
+
+
+class Raw(Framing):
+    """Whatever has come together is a message."""
+
+    def cut(self, data: bytes | bytearray, seen: int, /) -> tuple[bytes, int] | None:
+        return bytes(data), len(data)
+
+    def wrap(self, payload: bytes, /) -> bytes:
+        return payload
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+def test_reply_of_no_bytes_does_not_end_its_connection(strategy: str) -> None:
+    def reply_twice(message: Message[Any]) -> None:
+        assert message.reply(b"")
+        assert message.reply(message.payload)
+
+    stage = framed(strategy, Raw()).handler(handler_of(reply_twice))
+    with serving(stage) as server, connect(server.address) as client:
+        for word in (b"a", b"b"):
+            client.sendall(word)
+
+            assert client.recv(10) == word
