@@ -248,7 +248,7 @@ if sys.platform == "linux":
             self._poller.register(connection.fd, _CHANGE)
             if connection.is_halted:
                 self.settle(connection)
-            self._give_back(connection)
+            self._give_back(connection, may_leave=True)
 
         def rearm(self, connection: HeldConnection, mask: int) -> None:
             """Do nothing: what is waited for is found out when it is given back."""

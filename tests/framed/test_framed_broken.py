@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from acceptor import Closed, Framing, HandlerFailed, Message, Outcome, lines
+from acceptor import AcceptPaused, Closed, Framing, HandlerFailed, Message, Outcome, lines
+from tests.fakes import drain_meanwhile
 from tests.framed.held_kit import (
     EVERY,
     WORKERS,
@@ -20,7 +21,7 @@ from tests.framed.held_kit import (
     reset,
     upper,
 )
-from tests.support import PATIENCE, Recorder, connect, serving, wait_until
+from tests.support import PATIENCE, Recorder, connect, read_all, serving, wait_until
 
 
 def flood(message: Message[Any]) -> None:
@@ -79,6 +80,31 @@ def test_threads_that_the_machine_has_refused_are_asked_for_again(
         gate.let_go()
         for client in clients:
             client.close()
+
+
+@on_linux
+def test_client_that_waits_for_the_first_thread_does_not_hold_up_a_drain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder, may_start, start = Recorder(), threading.Event(), threading.Thread.start
+
+    def start_if_allowed(thread: threading.Thread) -> None:
+        if thread.name == "acceptor-crew" and not may_start.is_set():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_if_allowed)
+    server = framed("threaded").handler(upper).observe(recorder).build().start()
+    holder: Any = server._loop.intake.holder
+    with connect(server.address) as client:
+        recorder.wait_for(AcceptPaused)
+        drain = drain_meanwhile(server)
+        wait_until(lambda: holder._dismissed)
+
+        may_start.set()
+
+        assert read_all(client) == b""
+        assert drain.result().cut == 0
 
 
 class Broken(Framing):
