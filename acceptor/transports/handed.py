@@ -377,9 +377,9 @@ class HandedHolding(Holding):
         if connection.state is not _RESTING or connection.awaited:
             super().forget(connection)
         if self.relays and not connection.resets:  # children that serve others have it open as well
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_WR)  # which says goodbye, with TLS
-                connection.sock.shutdown(socket.SHUT_RDWR)
+            for how in (socket.SHUT_WR, socket.SHUT_RDWR):  # the first says goodbye, with TLS
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(how)
 
     def wait_for_room(self, connection: HeldConnection, /) -> bool:
         """Wait until the client has read something, in a worker; False if its time is over."""

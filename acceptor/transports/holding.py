@@ -295,7 +295,7 @@ class Holding(Serving):
             self.tell_fault(connection, FramingError(text, MessageFault.INCOMPLETE))
         if connection.mail is not None:
             connection.take_mail()
-        if connection.out is None:
+        if connection.out is None and connection.tls is None:  # or it is owed a goodbye
             self.end(connection, connection.ending or Outcome.FINISHED)
         else:
             self.finish(connection, Outcome.FINISHED)

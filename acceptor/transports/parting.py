@@ -155,14 +155,21 @@ class Parting(Dispatcher):
         has_spoken = connection.traffic[0] or connection.traffic[1]
         was_told = has_spoken or outcome is not Outcome.FINISHED
         is_recent = self.service.clock() < connection.active + LINGER_SECONDS
-        if connection.has_ended_input or not (was_told and is_recent):
+        lingers = was_told and is_recent and not connection.has_ended_input
+        if not lingers and (connection.tls is None or connection.resets):
             self.end(connection, outcome)
             return
         connection.queue = connection.pending = None
         connection.seen = 0
         try:
             connection.sock.shutdown(socket.SHUT_WR)
+        except BlockingIOError:  # as if a reply of no bytes had to wait
+            connection.keep_for_later(b"")
+            self.settle(connection)
+            return
         except OSError:
+            lingers = False
+        if not lingers:
             self.end(connection, outcome)
             return
         connection.lingers = True

@@ -85,9 +85,13 @@ class HeldTls:
         self._tls.setsockopt(*arguments)
 
     def shutdown(self, how: int, /) -> None:
-        """Say goodbye, and end our side; or, both ways, only the latter."""
-        if how == socket.SHUT_WR:
-            self._tls.say_goodbye(0.0)
+        """Say goodbye, and end our side; or, both ways, only the latter.
+
+        Raises:
+            BlockingIOError: There is no room for a goodbye until the client reads.
+        """
+        if how == socket.SHUT_WR and not self._tls.say_goodbye(0.0):
+            raise BlockingIOError
         socket.SocketType.shutdown(self._tls, how)
 
     def fileno(self) -> int:

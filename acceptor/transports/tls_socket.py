@@ -1,6 +1,5 @@
 """The socket that handlers are given behind TLS: an ordinary one, under the server's deadlines."""
 
-import contextlib
 import functools
 import hashlib
 import math
@@ -191,16 +190,17 @@ class TlsSocket(ssl.SSLSocket):
         """What the handshake has agreed on."""
         return view_of(self)
 
-    def say_goodbye(self, seconds: float) -> None:
+    def say_goodbye(self, seconds: float) -> bool:
         """Tell the client that nothing more comes, so that it can tell an end from a break.
 
         Waits up to so many seconds if there is no room for it, and not for the client's answer.
+        Returns False if there was none in time.
         """
         sslobj: Any = self._sslobj  # type: ignore[attr-defined]
         if sslobj is None or self.broken_by is not None or self.fileno() < 0:
-            return
+            return True
         until = time.monotonic() + seconds
-        with contextlib.suppress(OSError, ValueError):
+        try:
             _settimeout(self, 0.0)
             try:
                 sslobj.shutdown()
@@ -209,6 +209,11 @@ class TlsSocket(ssl.SSLSocket):
             except ssl.SSLWantWriteError:
                 _settimeout(self, max(0.0, until - time.monotonic()))
                 sslobj.shutdown()
+        except (ssl.SSLWantWriteError, TimeoutError):
+            return False
+        except (OSError, ValueError):  # there is nobody to say it to
+            pass
+        return True
 
 
 def view_of(connection: ssl.SSLSocket) -> TlsView:
