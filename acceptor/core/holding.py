@@ -17,7 +17,7 @@ class HoldsConnections(Dispatcher, Protocol):
     """A dispatcher of connections, whose messages are what is served."""
 
     stops_often: bool
-    """Whether each wait ends when messages have come, so that somebody can count them."""
+    """Whether each wait ends when a message was begun with, so that somebody can count them."""
 
     @property
     @abstractmethod

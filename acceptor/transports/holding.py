@@ -52,14 +52,12 @@ class Holding(Serving):
     max_output: int = attrs.field(init=False)
     now: float = attrs.field(init=False)
     ending: bytes | None = attrs.field(default=None, init=False)
-    stops_often: bool = attrs.field(default=False, init=False)
-    """Whether each wait ends when messages have come, so that somebody can count them."""
     _dismissed: bool = attrs.field(default=False, init=False)
     driver: int = attrs.field(default=0, init=False)
     """The thread that drives the accept loop."""
     # Up to how many bytes what has come may be one message that needs no closer look.
     _short: int = attrs.field(default=0, init=False)
-    # Whether messages are neither judged nor told of.
+    # Whether messages are neither judged nor told of, nor waited for by whoever counts them.
     _is_plain: bool = attrs.field(default=False, init=False)
     _separator: bytes = attrs.field(default=b"\n", init=False)
 
@@ -160,7 +158,8 @@ class Holding(Serving):
         held = self.by_fd.get
         others: list[tuple[int, int]] = []
         self.driver = me = get_ident()
-        self._is_plain = not (self.service.report.wants_every_request or self.way.rules)
+        needs_a_look = self.service.report.wants_every_request or self.way.rules
+        self._is_plain = not (needs_a_look or self.stops_often)
         self.now = now = clock()
         until = math.inf if timeout is None else now + timeout
         while True:

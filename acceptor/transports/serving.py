@@ -27,6 +27,8 @@ TURN: Final = 64
 class Serving(Parting):
     """The part of a `Holding` that calls the handler; in the thread that owns the connection."""
 
+    stops_often: bool = attrs.field(default=False, init=False)
+    """Whether each wait ends when a message was begun with, so that somebody can count them."""
     _handler: Callable[[Any, Any, Any], object] = attrs.field(init=False, repr=False)
     _server: Any = attrs.field(init=False, repr=False)
 
@@ -75,6 +77,8 @@ class Serving(Parting):
     def handle(self, connection: HeldConnection, payload: bytes, me: int) -> Outcome:
         """Call the handler; whatever it raises is the outcome."""
         connection.messages += 1
+        if self.stops_often:
+            self.waiter.wake()
         connection.worker = me
         try:
             made = self._handler(message_of(connection, payload), connection.peer, self._server)

@@ -416,6 +416,27 @@ def test_handle_request_finds_what_was_served_since_the_last_call(strategy: str)
         client.close()
 
 
+@pytest.mark.parametrize("strategy", THREADS)
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_handle_request_does_not_wait_for_the_end_of_a_message(
+    strategy: str, is_observed: bool
+) -> None:
+    gate = Gate()
+    stage = framed(strategy).handler(gate)
+    with (
+        (stage.observe(Recorder()) if is_observed else stage).build() as server,
+        connect(server.address) as client,
+    ):
+        call = Call(server.handle_request)
+        client.sendall(b"wait\n")
+        gate.wait_for_begin()
+
+        assert call.result()
+
+        gate.let_go()
+        assert read_line(client) == b"WAIT"
+
+
 @pytest.mark.parametrize("strategy", EVERY)
 def test_with_block_that_raises_cuts_connections(strategy: str) -> None:
     server = framed(strategy).handler(upper).build()
