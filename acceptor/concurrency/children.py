@@ -173,10 +173,9 @@ if sys.platform != "win32":
             child.job.release(child.pid)
             try:
                 child.watch = watch.in_parent(child.pid)
-            except OSError:  # it is reaped already, or a thread took the descriptor in reserve
-                self._look_at(child)
-            else:
                 self._workplace.watch(child.watch, lambda: self._look_at(child))
+            except OSError:  # reaped already, no descriptor in reserve, or no watch to be had
+                self._look_at(child)
 
         def _look_at(self, child: _Child) -> None:
             """Reap a child if it has ended; if there is nothing to watch, look again soon."""

@@ -136,7 +136,7 @@ class MessageJob(Job):
         """Note that a child serves it."""
         self.connection.worker = worker
         if self.relay is not None:
-            self.holding.await_replies(self, self.relay)
+            self.relay.theirs.close()
 
     def count_into(self, traffic: Traffic, /) -> None:
         """Do nothing: what a child sends is counted when it comes by."""
@@ -234,6 +234,8 @@ class HandedHolding(Holding):
         try:
             relay = _relay() if self.relays else None
             job = MessageJob(connection, payload, leave, self, relay, began, sent)
+            if relay is not None:  # while there is no child yet: it may fail
+                self._await_replies(job, relay)
             self._jobs[connection] = job  # then the look; `cut` does it the other way round
             connection.go_on()
             if connection.is_halted:  # it has ended while its message was judged
@@ -312,9 +314,8 @@ class HandedHolding(Holding):
 
     # Replies of a child.
 
-    def await_replies(self, job: MessageJob, relay: _Relay) -> None:
+    def _await_replies(self, job: MessageJob, relay: _Relay) -> None:
         """Pass on what the child sends."""
-        relay.theirs.close()
         self.waiter.watch(relay.ours.fileno(), lambda: self._read_replies(job, relay))
 
     def _read_replies(self, job: MessageJob, relay: _Relay) -> bool:
@@ -364,7 +365,7 @@ class HandedHolding(Holding):
         if is_full:
             self.waiter.unwatch(number)
         elif not self.waiter.is_watched(number) and not relay.has_ended:
-            self.waiter.watch(number, lambda: self._read_replies(job, relay))
+            self._await_replies(job, relay)
 
     def end(self, connection: HeldConnection, outcome: Outcome) -> None:
         """Close it here and now; a message that is in work ends by itself."""

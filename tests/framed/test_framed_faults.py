@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from acceptor import (
     lines,
 )
 from acceptor.core.accept_loop import AcceptLoop
+from acceptor.core.waiting import Waiter
 from tests.framed.held_kit import (
     EVERY,
     ONE_PROCESS,
@@ -359,6 +361,37 @@ def test_fork_that_fails_is_tried_again_seldom(monkeypatch: pytest.MonkeyPatch) 
     assert paused.cause is not None
     assert paused.cause.errno == errno.EAGAIN
     assert resumed.attempts == 4
+
+
+@forks
+@pytest.mark.parametrize("which", [1, 2])  # of what is waited for: replies, and the child's end
+def test_message_is_served_once_though_the_machine_refuses_a_watch(
+    which: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked: list[int] = []
+    watched: list[int] = []
+    fork, watch = os.fork, Waiter.watch
+
+    def count() -> int:
+        forked.append(0)
+        return fork()
+
+    def refuse(waiter: Waiter, fd: int, on_readable: Callable[[], object]) -> None:
+        watched.append(fd)
+        if len(watched) == which:
+            raise OSError(errno.ENOSPC, "no more watches")
+        watch(waiter, fd, on_readable)
+
+    with serving(framed("forked").handler(upper)) as server, held(server) as client:
+        wait_until(lambda: server.connections()[0].worker is None)
+        monkeypatch.setattr(os, "fork", count)
+        monkeypatch.setattr(Waiter, "watch", refuse)
+
+        assert ask(client, b"x") == b"X"
+
+        wait_until(lambda: server.connections()[0].worker is None)
+        assert ask(client, b"y") == b"Y"
+    assert len(forked) == 2
 
 
 @pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "handed"])
