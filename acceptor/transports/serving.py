@@ -7,9 +7,10 @@ from typing import Any, Final
 import attrs
 
 from acceptor.core.asking import LeaveAll, nothing_to_leave, tell
-from acceptor.core.events import MessageServed, Outcome
+from acceptor.core.events import MessageServed, Outcome, RefusalReason
 from acceptor.core.interfaces import Leave
 from acceptor.core.job import live
+from acceptor.core.limits import Close
 from acceptor.core.path import DeniedError
 from acceptor.transports.held import HeldConnection, message_of
 from acceptor.transports.parting import Parting
@@ -18,6 +19,8 @@ from acceptor.transports.way import subject_of
 # Python 3.11 takes 60 ns to look an enum's member up.
 _DENIED: Final = Outcome.DENIED
 _FINISHED: Final = Outcome.FINISHED
+
+_CLOSE: Final = Close()
 
 # Messages of one connection that are served before it is the others' turn.
 TURN: Final = 64
@@ -72,6 +75,10 @@ class Serving(Parting):
             tell(entered, Outcome.DENIED, connection.peer)
             self.deny(connection, denial)
             return None
+        except BaseException:  # Ctrl-C
+            tell(entered, Outcome.DENIED, connection.peer)
+            self.deny(connection, DeniedError(_CLOSE, "", RefusalReason.POLICY_FAILED))
+            raise
         return entered.as_one()
 
     def handle(self, connection: HeldConnection, payload: bytes, me: int) -> Outcome:

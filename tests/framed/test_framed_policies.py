@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from acceptor import Closed, Message, Outcome
+from acceptor import Closed, Message, Outcome, RefusalReason, Refused
 from tests.core.access_kit import Remembers
 from tests.framed.held_kit import EVERY, THREADS, Gate, ask, framed, handler_of, held, upper
 from tests.support import PATIENCE, Recorder, connect, read_all, serving, wait_until
@@ -71,6 +71,25 @@ def test_policy_hears_of_a_message_whose_handler_gets_ctrl_c() -> None:
             server.handle_request(PATIENCE)
 
         assert guests.left == [Outcome.FAILED]
+
+
+def test_connection_whose_policy_gets_ctrl_c_ends() -> None:
+    guests, recorder = Remembers(), Recorder()
+
+    def interrupted(peer: object) -> bool:
+        raise KeyboardInterrupt
+
+    stage = framed("sync").access(guests).access(interrupted).handler(upper).observe(recorder)
+    with stage.build() as server, connect(server.address) as client:
+        client.sendall(b"x\n")
+
+        with pytest.raises(KeyboardInterrupt):
+            server.handle_request(PATIENCE)
+
+        assert read_all(client) == b""
+        assert guests.left == [Outcome.DENIED]
+        (refused,) = recorder.of(Refused)
+        assert refused.reason is RefusalReason.POLICY_FAILED
 
 
 @pytest.mark.parametrize("strategy", EVERY)
