@@ -89,8 +89,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         if leave is None:
             return None
         # Where nobody is turned away it is only full if the limits have changed this very moment.
-        if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming):
-            tell(leave, Outcome.CUT, incoming.peer)
+        if (admission.may_turn_away or admission.is_full()) and not self._fits(incoming, leave):
             return None
         service = self._service
         job: ServeRequest[RequestT, PeerT] = self._job_type.new(
@@ -100,7 +99,11 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         job.worker = worker
         admission.enter(job)
         if service.report.wants_every_request:
-            job.tell_accepted()
+            try:
+                job.tell_accepted()
+            except BaseException:  # Ctrl-C; nobody has the job yet
+                job.drop()
+                raise
         return job
 
     def _judge(self, incoming: Incoming[RequestT, PeerT]) -> Leave | None:
@@ -122,19 +125,21 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         self._refuse(incoming, denial.how, denial.reason, denial.detail, denial.__cause__)
         return None
 
-    def _fits(self, incoming: Incoming[RequestT, PeerT]) -> bool:
+    def _fits(self, incoming: Incoming[RequestT, PeerT], leave: Leave) -> bool:
         admission = self.admission
-        how = admission.limits.refusal
         if admission.is_full():
-            self.note_full()
-            text = f"all {admission.limit} slots are taken"
-            self._refuse(incoming, how, RefusalReason.FULL, text)
-            return False
-        if not admission.has_room_for(incoming.peer):
-            text = f"it has {admission.limits.per_peer} already"
-            self._refuse(incoming, how, RefusalReason.PEER_FULL, text)
-            return False
-        return True
+            reason, text = RefusalReason.FULL, f"all {admission.limit} slots are taken"
+        elif not admission.has_room_for(incoming.peer):
+            reason, text = RefusalReason.PEER_FULL, f"it has {admission.limits.per_peer} already"
+        else:
+            return True
+        tell(leave, Outcome.CUT, incoming.peer)
+        try:
+            if reason is RefusalReason.FULL:
+                self.note_full()
+        finally:
+            self._refuse(incoming, admission.limits.refusal, reason, text)
+        return False
 
     def _refuse(
         self,
@@ -145,8 +150,11 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         error: BaseException | None = None,
     ) -> None:
         self.admission.refuse()
-        self._service.report(Refused(peer=incoming.peer, reason=reason, detail=detail, error=error))
-        incoming.refuse(how)  # at once: who may not come in is not waited for
+        told = Refused(peer=incoming.peer, reason=reason, detail=detail, error=error)
+        try:
+            self._service.report(told)
+        finally:  # of a Ctrl-C, too
+            incoming.refuse(how)  # at once: who may not come in is not waited for
 
     def note_full(self) -> None:
         """Begin a spell in which there is no room for all who come, unless one goes on."""

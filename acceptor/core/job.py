@@ -198,10 +198,12 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
             # One that was killed is logged even if nobody listens.
             if service.report.wants_every_request or outcome is _LOST:
                 service.report(self._closed(outcome))
-            if service.remembers:
-                self._tell_policies(outcome)
-        finally:
-            service.admission.leave(self)
+        finally:  # of a Ctrl-C, too
+            try:
+                if service.remembers:
+                    self._tell_policies(outcome)
+            finally:
+                service.admission.leave(self)
 
     def _tell_policies(self, outcome: Outcome) -> None:
         hears = (self.incoming.tell,) if isinstance(self.incoming, HearsEnd) else ()
