@@ -103,8 +103,10 @@ class Lending:
 
     def end(self, *, for_good: bool = False) -> None:
         """Take it back; from here on no worker accepts."""
+        # Before, too: whoever turns one client away after the other would go on with that.
+        self._is_over = self._is_over or for_good
+        self._is_lent = False
         with self._turnstile:
-            self._is_over = self._is_over or for_good
             self._is_lent = False
             self._borrower.give_back()
 

@@ -1,5 +1,6 @@
 """Clients that workers take by themselves: observers and policies are called in the worker."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ from acceptor.core.admission import Admission
 from acceptor.core.interfaces import Job
 from acceptor.core.lending import GLANCE, Lending
 from tests.fakes import greet, tcp
-from tests.support import ask, connect, serving, wait_until
+from tests.support import PATIENCE, ask, connect, serving, wait_until
 
 each_strategy = pytest.mark.parametrize("strategy", ["threaded", "pooled"])
 Look = Callable[[Server[Any, Any]], object]
@@ -97,6 +98,27 @@ def test_observer_of_an_accept_may_pause_the_server_and_nobody_comes_in_afterwar
             wait_until(lambda: server.stats.backlog is not None)
             if accepted < 3:
                 server.resume()
+
+
+@each_strategy
+def test_stop_waits_for_no_end_of_clients_who_are_turned_away(strategy: str) -> None:
+    flooded, stopped, until = threading.Event(), threading.Event(), time.monotonic() + PATIENCE / 2
+
+    def turn_away(peer: object) -> bool:
+        with contextlib.suppress(OSError):  # the port is closed
+            connect(server.address).close()  # who waits already when this one has gone
+        if server.stats.refused > 100:  # so there is no other end to it
+            flooded.set()
+        return stopped.is_set() or time.monotonic() > until
+
+    with serving(getattr(tcp(), strategy)().access(turn_away).handler(greet)) as server:
+        connect(server.address).close()
+        assert flooded.wait(PATIENCE)
+
+        server.stop()
+
+        stopped.set()
+    assert time.monotonic() < until
 
 
 @attrs.define
