@@ -1,13 +1,13 @@
 """What becomes of servers that still run when the interpreter exits."""
 
 import atexit
-import contextlib
 import weakref
 from abc import abstractmethod
 from typing import Final, Protocol
 
 from acceptor.core.errors import SelfWaitError
 from acceptor.core.events import DrainReport, StopCause
+from acceptor.core.reporting import LOGGER
 
 
 class _Drainable(Protocol):
@@ -29,5 +29,9 @@ def drain_at_exit(server: _Drainable) -> None:
 @atexit.register
 def _drain_all() -> None:
     for server in list(_SERVERS):
-        with contextlib.suppress(SelfWaitError):  # a handler in the main thread has ended it all
+        try:
             server.drain(cause=StopCause.EXIT)
+        except SelfWaitError:  # a handler in the main thread has ended it all
+            pass
+        except Exception:  # the others have requests in work all the same
+            LOGGER.exception("a server could not be drained when the interpreter exited")

@@ -1,7 +1,12 @@
 """Programs that end with a request in work: it gets its time, and the end never hangs."""
 
+import weakref
+from typing import Any
+
 import pytest
 
+from acceptor import DrainReport, StopCause
+from acceptor.core import at_exit
 from tests.core.kit import WORKERS, leave
 from tests.fakes import held, let_go
 from tests.programs import program
@@ -126,6 +131,27 @@ def test_several_servers_end_with_the_program() -> None:
     with program(source) as it:
         assert [it.hear("stopped") for _ in range(3)] == [["EXIT"]] * 3
         assert it.end() == (0, "")
+
+
+def test_server_that_cannot_be_drained_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers, asked = weakref.WeakSet[Any](), list[StopCause]()
+    monkeypatch.setattr(at_exit, "_SERVERS", servers)
+
+    class Broken:
+        def drain(self, *, cause: StopCause) -> DrainReport:
+            asked.append(cause)
+            raise ValueError("it broke")
+
+    both = (Broken(), Broken())
+    for server in both:
+        at_exit.drain_at_exit(server)
+
+    at_exit._drain_all()
+
+    assert asked == [StopCause.EXIT] * 2
+    assert caplog.text.count("ValueError: it broke") == 2
 
 
 def test_forked_copy_of_a_program_does_not_end_its_parents_server() -> None:
