@@ -1,5 +1,6 @@
 """The loop that takes clients in: room first, then a client, then whatever is behind the port."""
 
+import contextlib
 import errno
 import threading
 import time
@@ -353,9 +354,10 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             return self._left
 
     def close(self) -> None:
-        """Let go of what is behind the port, listener and waiter."""
-        if not self.waiter.is_inherited:  # else all behind the port is the parent's
-            self.intake.close()
-        self.listener.close()
-        self.waiter.close()
-        LOOPS.discard(self._ref)
+        """Let go of what is behind the port, listener and waiter; of each, if another fails."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(LOOPS.discard, self._ref)
+            stack.callback(self.waiter.close)
+            stack.callback(self.listener.close)
+            if not self.waiter.is_inherited:  # else all behind the port is the parent's
+                self.intake.close()

@@ -64,14 +64,16 @@ class Ending:
                 self.closer = None
                 self._seat.changed.notify_all()
             raise
-        with self._seat.changed:
-            self._lifecycle.advance(Phase.CLOSED, "close")
-            if loop is not None and self._seat.is_free:
-                loop.close()
-            self.closer = None
-            self._drained = report
-            self._seat.changed.notify_all()
-        self._report(Stopped(report=report))
+        try:
+            with self._seat.changed:
+                self._lifecycle.advance(Phase.CLOSED, "close")
+                self.closer = None
+                self._drained = report
+                self._seat.changed.notify_all()
+                if loop is not None and self._seat.is_free:
+                    loop.close()
+        finally:
+            self._report(Stopped(report=report))
         return report
 
     def _drain(

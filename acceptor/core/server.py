@@ -311,9 +311,11 @@ class Server(Generic[RequestT_co, PeerT_co]):
         with self._seat.changed:
             self._orders.ending = self._orders.paused = self._orders.emptying = False
             self._lifecycle.try_advance(Phase.LISTENING)
-            if self.phase is Phase.CLOSED and self._loop is not None:
-                self._loop.close()  # the drain could not, with this thread still in the loop
-            self._seat.leave()
+            try:
+                if self.phase is Phase.CLOSED and self._loop is not None:
+                    self._loop.close()  # the drain could not, with this thread still in the loop
+            finally:
+                self._seat.leave()
 
     def run(
         self, grace: float | EllipsisType | None = ..., *, lame_duck: float = 0.0

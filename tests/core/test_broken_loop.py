@@ -1,16 +1,15 @@
 """What breaks a loop ends its server, and reaches whoever waits."""
 
 import errno
+import threading
 
+import attrs
 import pytest
 
-from acceptor import (
-    Phase,
-)
-from tests.fakes import in_phase, scripted
-from tests.support import (
-    wait_until,
-)
+from acceptor import Phase, Stopped
+from acceptor.core import drain
+from tests.fakes import Call, FakeDispatcher, FakeIncoming, attempt, in_phase, scripted
+from tests.support import PATIENCE, Recorder, wait_until
 
 BREAKS = [
     OSError(errno.EBADF, "it broke"),
@@ -75,3 +74,53 @@ def test_error_that_ends_a_started_loop_is_logged_when_nobody_waits(
     server.stop()
 
     assert "it broke" in caplog.text
+
+
+@attrs.define(eq=False)
+class BreaksAtTheEnd(FakeDispatcher):
+    """A dispatcher that cannot be closed."""
+
+    def close(self) -> None:
+        super().close()
+        raise ValueError("it broke")
+
+
+@pytest.mark.parametrize("driver", ["closer", "server"])
+def test_strategy_that_cannot_be_closed_leaves_a_closed_server(driver: str) -> None:
+    listener, stage = scripted(*([TypeError("first")] if driver == "server" else []))
+    recorder = Recorder()
+    stage = stage.concurrency(BreaksAtTheEnd()).observe(recorder)
+    server = stage.handler(lambda *_: None).build().listen()
+
+    raised = attempt(server.serve_forever if driver == "server" else server.drain)
+    reports = [attempt(server.drain), Call(server.drain).result()]
+
+    assert str(raised) == "it broke"
+    assert in_phase(server, Phase.CLOSED)
+    assert listener.history[-1] == "closed"
+    assert [stopped.report for stopped in recorder.of(Stopped)] == reports[:1]
+    assert reports[0] is reports[1]
+
+
+def test_thread_that_cannot_close_what_it_has_served_is_waited_for_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drain, "LEAVE_PATIENCE", 0.0)
+    listener, stage = scripted(FakeIncoming())
+    inside, go_on = threading.Event(), threading.Event()
+
+    def linger(peer: object) -> bool:
+        inside.set()
+        return go_on.wait(PATIENCE)
+
+    stage = stage.concurrency(BreaksAtTheEnd()).access(linger)
+    server = stage.handler(lambda *_: None).build()
+    serving = Call(server.serve_forever)
+    inside.wait(PATIENCE)
+    server.stop()  # it gives up on the thread
+
+    go_on.set()
+
+    assert str(serving.result()) == "it broke"
+    assert server.wait(PATIENCE)
+    assert listener.history[-1] == "closed"
