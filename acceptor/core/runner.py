@@ -292,7 +292,15 @@ class _Program:
             except Exception as error:
                 failures.append(error)
 
-        threads = [_start(functools.partial(drain, server)) for server in self._servers]
+        threads: list[threading.Thread] = []
+        left: list[Runnable] = []
+        for server in self._servers:
+            try:
+                threads.append(_start(functools.partial(drain, server)))
+            except RuntimeError:  # no more threads
+                left.append(server)
+        for server in left:
+            drain(server)
         for thread in threads:
             while thread.is_alive():
                 thread.join(_SLICE)

@@ -143,6 +143,33 @@ def on_ready():
         assert refuses(address)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_first_signal_drains_although_there_are_no_more_threads(count: int) -> None:
+    text = source("threaded", count).replace(
+        "servers = [",
+        """
+def tell(event, tell=tell):
+    tell(event)
+    if isinstance(event, Started):
+        import _thread
+        _thread.start_new_thread = threading.Thread.start = refuse
+
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+
+servers = [""",
+    )
+    with program(text) as it:
+        addresses = [it.address() for _ in range(count)]
+        client = held(addresses[0])
+        it.signal(signal.SIGTERM)
+        it.hear("draining")
+
+        assert let_go(client) == b"?"
+
+        assert reports(it) == ["1/0", "0/0"][:count]
+
+
 def with_signals_to_another_thread(text: str) -> str:
     """Have a thread take a signal itself for each line that it reads.
 
