@@ -110,6 +110,12 @@ if sys.platform != "win32":
                 except OSError as error:
                     raise ResourceError(error.errno, error.strerror) from error
                 self._fork(job, watch)
+            except Exception:
+                raise
+            except BaseException:  # Ctrl-C
+                if self._coming is job:  # no child has it
+                    job.drop()
+                raise
             finally:
                 self._coming = None
 
@@ -170,16 +176,29 @@ if sys.platform != "win32":
         def _mind(self, child: _Child, watch: ExitWatch) -> None:
             self.pids.add(child.pid)
             self._children[child.pid] = child
-            child.job.release(child.pid)
+            self._coming = None  # from here on it can be cut, by an observer in `release`, too
+            try:
+                child.job.release(child.pid)
+            finally:  # of a Ctrl-C, too
+                self._watch(child, watch)
+
+        def _watch(self, child: _Child, watch: ExitWatch) -> None:
             try:
                 child.watch = watch.in_parent(child.pid)
                 self._workplace.watch(child.watch, lambda: self._look_at(child))
-            except OSError:  # reaped already, no descriptor in reserve, or no watch to be had
+            except OSError:
+                # It is reaped already, a thread took the descriptor in reserve, or the system
+                # watches no more of them.
                 self._look_at(child)
+            if not self._is_ours(child):  # it was cut before it was watched
+                self._unwatch(child)
+
+        def _is_ours(self, child: _Child) -> bool:
+            return self._children.get(child.pid) is child
 
         def _look_at(self, child: _Child) -> None:
             """Reap a child if it has ended; if there is nothing to watch, look again soon."""
-            if child.pid not in self._children or self._reap(child):
+            if not self._is_ours(child) or self._reap(child):
                 return
             self._unwatch(child)  # a pipe may be closed by a child that lives on
             self._workplace.recheck(lambda: self._look_at(child))
@@ -229,10 +248,10 @@ if sys.platform != "win32":
                 child.job.end(outcome)
 
         def _unwatch(self, child: _Child) -> None:
-            if child.watch >= 0:
-                self._workplace.unwatch(child.watch)
-                os.close(child.watch)
-                child.watch = -1
+            watch, child.watch = child.watch, -1  # whoever cuts may come here as well
+            if watch >= 0:
+                self._workplace.unwatch(watch)
+                os.close(watch)
 
         def _warn_about_threads(self) -> None:
             if not self._warned and _count() > 0:

@@ -237,6 +237,8 @@ class ServeRequest(Job, Generic[RequestT, PeerT]):
         """Let go of this process's copy of the client; a child serves it."""
         self.worker = worker
         self.state = _HANDLING
-        if self.service.report.wants_every_request:
-            self.service.report(Started(id=self.id, peer=self.peer))
-        self.incoming.release()
+        try:
+            if self.service.report.wants_every_request:
+                self.service.report(Started(id=self.id, peer=self.peer))
+        finally:  # of a Ctrl-C, too
+            self.incoming.release()
