@@ -126,7 +126,8 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     _left: int | None = attrs.field(default=None, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
     _ref: "weakref.ref[AcceptLoop[Any, Any, Any]]" = attrs.field(init=False, repr=False)
-    _port_lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    # Reentrant, because a signal's handler may look while its own thread has it.
+    _port_lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._ref = weakref.ref(self, LOOPS.discard)

@@ -95,8 +95,9 @@ class Admission:
     )
     _awaited: bool = attrs.field(default=False, init=False)
     # For what takes several steps: the counts by outcome and by peer, the handshake about a
-    # wake-up, new limits, and to settle an end on behalf of others.
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    # wake-up, new limits, and to settle an end on behalf of others. Reentrant, because a signal's
+    # handler may look while its own thread has it.
+    _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._obey(self._limits)
