@@ -45,6 +45,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
     _full_since: float = attrs.field(default=0.0, init=False)
     _room_since: float | None = attrs.field(default=None, init=False)
     _refused_before: int = attrs.field(default=0, init=False)
+    _is_over: bool = attrs.field(default=False, init=False)  # who comes in now is cut at once
     # Which job that is. Whoever takes it out, in one step, has it: the accept thread, to hand it
     # on, or another, to cut it. That thread alone puts one in, and says whether there is one.
     _held: list[ServeRequest[RequestT, PeerT]] = attrs.field(factory=list, init=False)
@@ -104,6 +105,9 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
             except BaseException:  # Ctrl-C; nobody has the job yet
                 job.drop()
                 raise
+        if self._is_over:  # a policy has taken longer than the end of the server
+            job.drop()
+            return None
         return job
 
     def _judge(self, incoming: Incoming[RequestT, PeerT]) -> Leave | None:
@@ -245,6 +249,7 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
 
     def cut(self, timeout: float) -> int:
         """End what still runs, hard; return how many requests that were."""
+        self._is_over = True  # then the look; `admit` does it the other way round
         jobs = self.admission.claim(Outcome.CUT)
         count = len(jobs)
         self._end_now(jobs, timeout)

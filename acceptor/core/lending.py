@@ -17,6 +17,9 @@ _get_ident: Final = threading.get_ident
 # How often, at most, a server without room is looked at for some.
 GLANCE: Final = 0.05  # seconds
 
+# How long the end of a server waits for the worker that lets a client in just now.
+PATIENCE: Final = 5.0  # seconds
+
 
 class LentIntake(Protocol):
     """The part of an intake that workers use who take clients by themselves."""
@@ -102,13 +105,21 @@ class Lending:
                 self._borrower.lend(self._listener.fileno(), self.take, self.hand_back)
 
     def end(self, *, for_good: bool = False) -> None:
-        """Take it back; from here on no worker accepts."""
+        """Take it back; from here on no worker accepts.
+
+        Once that is for good, it waits a while only: a policy may never come to an end, and its
+        worker does not accept either until then.
+        """
         # Before, too: whoever turns one client away after the other would go on with that.
         self._is_over = self._is_over or for_good
         self._is_lent = False
-        with self._turnstile:
+        has_gone_through = self._turnstile.acquire(timeout=PATIENCE if self._is_over else -1)
+        try:
             self._is_lent = False
             self._borrower.give_back()
+        finally:
+            if has_gone_through:
+                self._turnstile.release()
 
     def finish(self) -> None:
         """Wait until an accept that is under way is over."""
@@ -164,9 +175,9 @@ class Lending:
         Nothing, but while a spell without room goes on, or requests have a longest time.
         """
         overdue = self._intake.next_overdue()
+        if not self._intake.is_full:  # who changes that wakes us
+            return overdue
         with self._turnstile:
-            if not self._intake.is_full:
-                return overdue
             left = self._look_for_room()
         return left if overdue is None else overdue if left is None else min(left, overdue)
 
