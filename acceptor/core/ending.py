@@ -53,7 +53,7 @@ class Ending:
             self._lifecycle.try_advance(Phase.DRAINING)
             if is_ours:
                 self._begun[0] = 1
-            self._await_other_closer(plan.timeout)
+                self._await_other_closer(plan.timeout)  # a forked child does not have that thread
             if self._drained is not None:
                 return self._drained
             self.closer = threading.get_ident()

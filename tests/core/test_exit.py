@@ -154,6 +154,30 @@ def test_server_that_cannot_be_drained_keeps_no_other_from_it(
     assert caplog.text.count("ValueError: it broke") == 2
 
 
+def test_forked_copy_of_a_program_does_not_wait_for_its_parents_drain() -> None:
+    source = """
+        def drain_slowly(event):
+            if isinstance(event, Draining):
+                asked.set()
+                forked.wait()
+
+        asked, forked = threading.Event(), threading.Event()
+        stage = tcp().threaded().timeouts(drain=0.1).observe(drain_slowly)
+        server = stage.handler(hold).build().start()
+        drain = threading.Thread(target=server.drain)
+        drain.start()
+        asked.wait()
+        if os.fork() == 0:
+            sys.exit(7)
+        say("child", os.waitstatus_to_exitcode(os.wait()[1]))
+        forked.set()
+        drain.join()
+    """
+    with program(source) as it:
+        assert it.hear("child") == ["7"]
+        assert it.end()[0] == 0
+
+
 def test_forked_copy_of_a_program_does_not_end_its_parents_server() -> None:
     source = (
         SOURCE.format(strategy="threaded", drain=60.0)
