@@ -34,6 +34,8 @@ class Ending:
     closer: int | None = attrs.field(default=None, init=False)
     """Identity of the thread that drains; None if none does."""
     _drained: DrainReport | None = attrs.field(default=None, init=False)
+    # How many had ended by themselves, and how many were cut, before the first attempt.
+    _before: tuple[int, int] | None = attrs.field(default=None, init=False)
     _begun: "mmap.mmap" = attrs.field(factory=_shared_byte, init=False, repr=False)
 
     @property
@@ -49,7 +51,8 @@ class Ending:
             loop = opened()  # only now: it may have been about to listen
             is_ours = loop is None or not loop.waiter.is_inherited
             # Before anybody can see that it drains: a handler may end for that.
-            before = loop.intake.admission.tally() if loop is not None and is_ours else (0, 0)
+            if loop is not None and is_ours and self._before is None:
+                self._before = loop.intake.admission.tally()
             self._lifecycle.try_advance(Phase.DRAINING)
             if is_ours:
                 self._begun[0] = 1
@@ -58,7 +61,7 @@ class Ending:
                 return self._drained
             self.closer = threading.get_ident()
         try:
-            report = self._drain(loop, plan, before)
+            report = self._drain(loop, plan)
         except BaseException:  # Ctrl-C, most likely: the next call goes on with it
             with self._seat.changed:
                 self.closer = None
@@ -76,13 +79,12 @@ class Ending:
             self._report(Stopped(report=report))
         return report
 
-    def _drain(
-        self, loop: ServingLoop[Any, Any] | None, plan: DrainPlan, before: tuple[int, int]
-    ) -> DrainReport:
+    def _drain(self, loop: ServingLoop[Any, Any] | None, plan: DrainPlan) -> DrainReport:
         if loop is None:
             return DrainReport(
                 finished=0, cut=0, refused=0, left_in_backlog=0, elapsed=0.0, cause=plan.cause
             )
+        before = self._before or (0, 0)
         return Drain(loop, self._seat, self._report, plan, self._clock, before).run()
 
     def _await_other_closer(self, timeout: float | None) -> None:

@@ -5,10 +5,20 @@ import signal
 
 import pytest
 
-from acceptor import Phase, ResourceError
-from tests.fakes import Call, FakeDispatcher, FakeIncoming, in_phase, scripted
+from acceptor import Closed, Draining, Event, Phase, ResourceError
+from tests.fakes import (
+    Call,
+    FakeDispatcher,
+    FakeIncoming,
+    held,
+    hold,
+    in_phase,
+    let_go,
+    scripted,
+    tcp,
+)
 from tests.programs import program
-from tests.support import wait_until
+from tests.support import Recorder, serving, wait_until
 
 
 @pytest.mark.parametrize("strategy", ["sync", "threaded", "pooled", "forked"])
@@ -59,3 +69,24 @@ def test_strategy_that_breaks_during_a_drain_ends_it_with_the_cause(error: Excep
     assert in_phase(server, Phase.CLOSED)
     assert client.history == ["closed"]
     wait_until(lambda: "closed" in dispatcher.history)
+
+
+def test_report_counts_from_the_first_of_two_drains_when_ctrl_c_ended_that() -> None:
+    recorder, drains = Recorder(), list[Event]()
+
+    def press(event: Event) -> None:
+        if isinstance(event, Draining):
+            drains.append(event)
+            if len(drains) == 1:
+                let_go(finishes)
+                recorder.wait_for(Closed)
+                raise KeyboardInterrupt
+
+    stage = tcp().threaded().observe(recorder).observe(press).handler(hold)
+    with serving(stage) as server, held(server.address) as finishes, held(server.address):
+        with pytest.raises(KeyboardInterrupt):
+            server.drain(None)
+
+        report = server.stop()
+
+    assert (report.finished, report.cut) == (1, 1)
