@@ -130,11 +130,13 @@ class Reporter:
         self._tell((*self._log_of_ordinary, *self.observers), event)
 
     def _tell(self, observers: Iterable[Observer], event: Event) -> None:
-        for observer in observers:
+        left = iter(observers)
+        for observer in left:
             try:
                 observer(event)
             except BaseException as error:
                 if is_ctrl_c(error):
+                    self._tell(left, event)
                     raise
                 self._note_failure(observer, error)
             else:
