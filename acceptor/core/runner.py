@@ -232,15 +232,15 @@ class _Program:
             self._wake_main = writer
             yield
 
-    def serve_all(self) -> list[Exception]:
+    def serve_all(self) -> list[BaseException]:
         """Serve until one of them has ended; return what broke them, if anything did."""
         if len(self._servers) == 1:
             self._serve(self._servers[0])
             return []
-        ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         for server in self._servers:
             _start(functools.partial(self._serve_and_tell, server, ended))
-        failures: list[Exception | None] = []
+        failures: list[BaseException | None] = []
         while len(failures) < len(self._servers):
             self._main_waits.recv(1)
             while not ended.empty():
@@ -250,12 +250,12 @@ class _Program:
         return [failure for failure in failures if failure is not None]
 
     def _serve_and_tell(
-        self, server: Runnable, ended: "queue.SimpleQueue[Exception | None]"
+        self, server: Runnable, ended: "queue.SimpleQueue[BaseException | None]"
     ) -> None:
         failure = None
         try:
             self._serve(server)
-        except Exception as error:
+        except BaseException as error:  # from outside, too: the main thread waits for all
             failure = error
         ended.put(failure)
         with contextlib.suppress(OSError):  # full, so awake already

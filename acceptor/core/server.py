@@ -79,7 +79,7 @@ class Server(Generic[RequestT_co, PeerT_co]):
     _loop: ServingLoop[RequestT_co, PeerT_co] | None = attrs.field(
         default=None, init=False, repr=False
     )
-    _failure: Exception | None = attrs.field(default=None, init=False, repr=False)
+    _failure: BaseException | None = attrs.field(default=None, init=False, repr=False)
     _paused_at: float = attrs.field(default=0.0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -292,7 +292,12 @@ class Server(Generic[RequestT_co, PeerT_co]):
         self._seat.take()
         try:
             yield loop
-        except Exception as error:  # the listener or the strategy broke, so nothing can go on
+        except BaseException as error:
+            if not (keep_failure or isinstance(error, Exception)):
+                self._end()  # Ctrl-C is the program's business; the port stays open
+                raise
+            # The listener or the strategy broke, so nothing can go on; or the thread was broken
+            # off from outside, and nobody would hear of it.
             if keep_failure:
                 LOGGER.error("the accept loop broke, the server stops", exc_info=error)
                 self._failure = error
@@ -301,9 +306,6 @@ class Server(Generic[RequestT_co, PeerT_co]):
             self._close(0.0, 0.0, StopCause.BROKEN)
             if not keep_failure:
                 raise
-        except BaseException:  # Ctrl-C is the program's business; the port stays open
-            self._end()
-            raise
         else:
             self._end()
 

@@ -6,9 +6,18 @@ import threading
 import attrs
 import pytest
 
-from acceptor import Phase, Stopped
+from acceptor import Phase, ServerBuilder, Stopped, run
 from acceptor.core import drain
-from tests.fakes import Call, FakeDispatcher, FakeIncoming, attempt, in_phase, scripted
+from tests.fakes import (
+    Call,
+    FakeDispatcher,
+    FakeIncoming,
+    ScriptedListener,
+    ScriptedTransport,
+    attempt,
+    in_phase,
+    scripted,
+)
 from tests.support import PATIENCE, Recorder, wait_until
 
 BREAKS = [
@@ -74,6 +83,33 @@ def test_error_that_ends_a_started_loop_is_logged_when_nobody_waits(
     server.stop()
 
     assert "it broke" in caplog.text
+
+
+class BreaksOff(ScriptedListener):
+    """A listener at which the thread that accepts is broken off."""
+
+    def accept(self) -> None:
+        raise SystemExit("from outside")
+
+
+def test_thread_that_is_broken_off_in_the_background_leaves_no_port_that_nobody_serves() -> None:
+    transport = ScriptedTransport(BreaksOff([FakeIncoming()]))
+    server = ServerBuilder().transport(transport).handler(lambda *_: None).build().start()
+    wait_until(lambda: in_phase(server, Phase.CLOSED))
+
+    with pytest.raises(SystemExit, match="from outside"):
+        server.wait()
+
+
+def test_run_ends_all_servers_when_a_thread_that_serves_one_is_broken_off() -> None:
+    broken, sound = (ScriptedTransport(listener([])) for listener in (BreaksOff, ScriptedListener))
+    broken.listener.add(FakeIncoming())
+    stages = (ServerBuilder().transport(transport) for transport in (broken, sound))
+
+    with pytest.raises(SystemExit, match="from outside"):
+        run(*(stage.handler(lambda *_: None).build() for stage in stages))
+
+    assert sound.listener.history[-1] == broken.listener.history[-1] == "closed"
 
 
 @attrs.define(eq=False)
