@@ -123,6 +123,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
     direct: DirectPath[RequestT, PeerT] | None = None
     """The shorter way for those whose request needs neither a worker nor a handshake."""
     _retired: bool = attrs.field(default=False, init=False)
+    _is_closed: bool = attrs.field(default=False, init=False)
     _left: int | None = attrs.field(default=None, init=False)
     _accepting: bool = attrs.field(default=False, init=False)
     _ref: "weakref.ref[AcceptLoop[Any, Any, Any]]" = attrs.field(init=False, repr=False)
@@ -195,8 +196,13 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             self.waiter.turn_to(-1)  # a client that waits is found by the next look
             if not self._retired and isinstance(self.listener, Queue):
                 self._retired = self.listener.close_if_empty()
-                self._left = self.listener.retire() if self._retired else None
+                if self._retired:
+                    self._close_port()
             return self._retired
+
+    def _close_port(self) -> None:
+        self._left = self.listener.retire()
+        self._is_closed = True
 
     def run_once(self, timeout: float | None) -> bool:
         """Take one client; return False if none came within so many seconds.
@@ -342,7 +348,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
             # First, and not under the lock: whoever lets a client in may look at our statistics.
             self._lending.end(for_good=True)
         with self._port_lock:
-            if self._retired:
+            if self._is_closed:  # else Ctrl-C may have ended an attempt
                 return self._left
             self._retired = True
             # So that the port is never closed, and its number used again, between the look at
@@ -351,7 +357,7 @@ class AcceptLoop(Generic[RequestT, PeerT, IntakeT]):
                 self.direct.shut()
             self.finish_accept()
             self.waiter.turn_to(-1)  # while the number is still the port's
-            self._left = self.listener.retire()
+            self._close_port()
             return self._left
 
     def close(self) -> None:

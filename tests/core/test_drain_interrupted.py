@@ -5,11 +5,13 @@ import signal
 
 import pytest
 
-from acceptor import Closed, Draining, Event, Phase, ResourceError
+from acceptor import Closed, Draining, Event, Phase, ResourceError, ServerBuilder
 from tests.fakes import (
     Call,
     FakeDispatcher,
     FakeIncoming,
+    ScriptedListener,
+    ScriptedTransport,
     held,
     hold,
     in_phase,
@@ -90,3 +92,24 @@ def test_report_counts_from_the_first_of_two_drains_when_ctrl_c_ended_that() -> 
         report = server.stop()
 
     assert (report.finished, report.cut) == (1, 1)
+
+
+def test_port_is_closed_by_the_next_drain_when_ctrl_c_came_before_that() -> None:
+    class Interrupted(ScriptedListener):
+        def retire(self) -> int | None:
+            if not presses:
+                presses.append(None)
+                raise KeyboardInterrupt
+            return super().retire()
+
+    presses = list[None]()
+    listener = Interrupted([FakeIncoming()])
+    stage = ServerBuilder().transport(ScriptedTransport(listener))
+    server = stage.handler(lambda *_: None).build().listen()
+    with pytest.raises(KeyboardInterrupt):
+        server.drain()
+
+    report = server.drain()
+
+    assert listener.history == ["retired", "closed"]
+    assert report.left_in_backlog == 1
