@@ -99,8 +99,7 @@ def test_ctrl_c_while_a_refusal_is_told_turns_the_client_away_all_the_same(
 def test_ctrl_c_that_meets_an_observer_keeps_the_others_from_nothing() -> None:
     recorder = Recorder()
     stage = tcp().sync().observe(Presses(Closed)).observe(recorder).handler(greet)
-    with stage.build() as server, connect(server.address):
-        with pytest.raises(KeyboardInterrupt):
-            server.handle_request()
+    with stage.build() as server, connect(server.address), pytest.raises(KeyboardInterrupt):
+        server.handle_request()
 
     assert [end.outcome for end in recorder.of(Closed)] == [Outcome.FINISHED]
