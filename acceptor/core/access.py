@@ -1,7 +1,7 @@
 """Who may come in: ready-made access policies, and how they combine."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -53,10 +53,7 @@ __all__ = [
 
 
 class Policy(AccessPolicy[PeerT_contra]):
-    """An access policy that combines: `a & b`, `a | b`, `~a`; either side may be a callable.
-
-    It is neither true nor false, so that `and`, `or` and `not` raise.
-    """
+    """An access policy that combines: `a & b`, `a | b`, `~a`; either side may be a callable."""
 
     __slots__ = ()
 
@@ -112,10 +109,6 @@ class Policy(AccessPolicy[PeerT_contra]):
 
     def __invert__(self) -> "Policy[PeerT_contra]":
         return Not(self)
-
-    def __bool__(self) -> NoReturn:
-        # `a and b` would be b alone, and let in whom a denies.
-        raise TypeError(f"combine policies by &, | and ~, not by and, or and not: {self!r}")
 
 
 @frozen

@@ -236,17 +236,6 @@ def test_what_is_no_policy_does_not_combine(other: Any) -> None:
             combine(AllowAll(), other)
 
 
-@pytest.mark.parametrize(
-    "combine",
-    [lambda a, b: a and b, lambda a, b: a or b, lambda a, b: not a],
-    ids=["and", "or", "not"],
-)
-def test_policies_are_not_combined_by_keywords(combine: Any) -> None:
-    # Python would take one of the two, and drop the other.
-    with pytest.raises(TypeError, match=r"combine policies by &, \| and ~, .*: allow_networks"):
-        combine(allow_networks("10.0.0.0/8"), deny_networks("10.6.6.6"))
-
-
 def test_combinations_tell_their_parts() -> None:
     one, other = Says(True), Says(False)
 
