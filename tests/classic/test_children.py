@@ -173,6 +173,8 @@ def test_close_reaps_children_while_the_loop_still_looks_at_them(attempt: int) -
     server = ForkingTCPServer(LOOPBACK, hold)
     loop = Call(lambda: server.serve_forever(0.001))
     clients = [held(server.server_address) for _ in range(5)]
+    # A child may have answered before its parent has noted it.
+    wait_until(lambda: len(server.active_children or ()) == 5)
     closing = Call(server.server_close)
     wait_until(lambda: server.fileno() == -1)
 

@@ -118,7 +118,9 @@ def test_client_who_exceeds_a_limit_is_timed_out(  # noqa: PLR0917 - by keyword,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     recorder = Recorder()
-    only = dict.fromkeys(LIMITS) | {limit: SHORT}
+    # This one begins before the child does, which may take its time on a busy machine.
+    seconds = 1.0 if (limit, strategy) == ("connection", "forked") else SHORT
+    only = dict.fromkeys(LIMITS) | {limit: seconds}
     stage = stage_of(transport, strategy, tmp_path).timeouts(**only).observe(recorder)
     ready = stage.handler(handlers(tmp_path)[handler])
     with (
@@ -131,7 +133,7 @@ def test_client_who_exceeds_a_limit_is_timed_out(  # noqa: PLR0917 - by keyword,
         [closed] = recorder.wait_for(Closed)
 
     assert closed.outcome is Outcome.TIMED_OUT
-    assert closed.elapsed >= SHORT
+    assert closed.elapsed >= seconds
     assert (tmp_path / "diary").read_text() == "DeadlineError True\n"
     assert recorder.of(HandlerFailed) == []
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
