@@ -391,7 +391,9 @@ class Holding(Serving):
 
     def _is_kept_waiting(self, connection: HeldConnection) -> bool:
         """Say whether it has sent something that nobody had the time to look at, or to serve."""
-        return connection.out is None and (bool(connection.queue) or self.has_more(connection))
+        if connection.out is not None or connection.ending is not None:
+            return False
+        return bool(connection.queue) or self.has_more(connection)
 
     def _wait_on(self, connection: HeldConnection) -> bool:
         """Have it begin to be idle only now; False if its time is over however lively it is."""

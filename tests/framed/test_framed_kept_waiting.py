@@ -84,6 +84,23 @@ def test_message_that_waits_for_a_worker_ends_in_time_with_its_connection(strate
         gate.let_go()
 
 
+def test_client_that_was_cut_while_it_waits_for_a_worker_is_not_kept() -> None:
+    clock, gate = FakeClock(), Gate()
+    stage = with_one_worker("handed", gate, idle=10.0)
+    with serve(stage, clock=clock) as run, held(run.server) as busy, held(run.server) as waiting:
+        busy.sendall(b"wait\n")
+        gate.wait_for_begin()
+        waiting.sendall(b"mine\n")
+        wait_until(lambda: run.server.connections()[1].received == len(b"hello\nmine\n"))
+        assert run.server.close_connection(2)
+
+        clock.advance(11.0)
+
+        assert is_at_end(waiting)
+        assert [closed.id for closed in run.events.wait_for(Closed)] == [2]
+        gate.let_go()
+
+
 @pytest.mark.parametrize("strategy", EVERY)
 def test_message_that_came_while_nobody_drove_the_server_is_served(strategy: str) -> None:
     clock, recorder = FakeClock(), Recorder()
