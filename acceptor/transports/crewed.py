@@ -160,6 +160,8 @@ if sys.platform == "linux":
                 connection.is_owned = is_owned = not (is_drained and self._may_rest(connection))
             if is_owned:
                 self._give_back(connection, may_leave=True)
+            if self.stops_often:  # which may be news since the message was begun with
+                self.waiter.wake()
 
         def _may_rest(self, connection: HeldConnection) -> bool:
             """Say whether nobody wants anything of a connection, as nearly always; under the lock.
