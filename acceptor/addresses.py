@@ -36,6 +36,7 @@ def unix_path(path: Any) -> str:
         text = os.fsdecode(path)
     except TypeError:
         raise EndpointError(f"the path of a Unix socket must be a path, got {path!r}") from None
-    if "://" in text:
+    scheme, colon, _ = text.partition("://")
+    if colon and scheme.isalpha():  # others are names of files, or in the abstract namespace
         raise EndpointError(f"give {text!r} to listen_on, which reads such text, or the path alone")
     return "@" + text[1:] if text.startswith("\0") else text

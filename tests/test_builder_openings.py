@@ -89,6 +89,13 @@ def test_malformed_address_is_refused_where_it_is_written(address: Any) -> None:
         builder.udp(address)
 
 
+def test_path_with_the_signs_of_an_endpoint_within_is_a_path() -> None:
+    for path in ("@app://it", "/run/it://1"):
+        plan = str(builder.unix_stream(path).handler(StreamHandler).build().plan())
+
+        assert "listens on   unix://" in plan
+
+
 def test_text_of_an_endpoint_is_refused_where_an_address_belongs() -> None:
     for step, text in (
         (builder.tcp, "tcp://127.0.0.1:80"),
