@@ -242,3 +242,15 @@ def test_combinations_tell_their_parts() -> None:
     assert (one & other) == AllOf((one, other))
     assert (one | other) == AnyOf((one, other))
     assert ~one == Not(one)
+
+
+def test_policy_is_asked_for_its_allows_however_it_has_that() -> None:
+    class PassesOn:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+    inner = Says(True)
+    outer: Any = PassesOn()
+
+    assert as_policy(outer).allows(PEER)
+    assert inner.asked == 1
