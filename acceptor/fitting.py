@@ -3,11 +3,13 @@
 import functools
 import sys
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 from acceptor.core.callables import is_coroutine_function, misfit, why_it_does_nothing
 from acceptor.core.datagram import Datagram
 from acceptor.core.errors import ConfigurationError, HandlerMismatchError
+from acceptor.core.interfaces import RequestHandler
 from acceptor.core.message import Message
 from acceptor.handlers.stream import StreamHandler
 
@@ -43,7 +45,15 @@ def _innermost(function: Any) -> Any:
     return typing.get_origin(function) or function
 
 
+def _loaded_classic() -> Iterator[Any]:
+    """Yield the modules of classic handler classes, which we never import."""
+    yield from filter(None, map(sys.modules.get, ("socketserver", "acceptor.classic")))
+
+
 def _check_methods(handler: type) -> None:
+    bases = (RequestHandler, *(classic.BaseRequestHandler for classic in _loaded_classic()))
+    if not issubclass(handler, bases):  # it calls them itself, if it has any
+        return
     for name in ("setup", "handle", "finish"):
         if what := why_it_does_nothing(getattr(handler, name, None)):
             raise HandlerMismatchError(
@@ -56,8 +66,7 @@ def _check_class(handler: type, request_type: type) -> None:
     # Whoever has such a handler class has imported all of its module; a plain server does not.
     ours = getattr(sys.modules.get("acceptor.handlers.datagram"), "DatagramHandler", None)
     datagram: tuple[type, ...] = () if ours is None else (ours,)
-    # The same with classic handler classes, whose modules we never import.
-    for classic in filter(None, map(sys.modules.get, ("socketserver", "acceptor.classic"))):
+    for classic in _loaded_classic():
         stream += (classic.StreamRequestHandler,)
         datagram += (classic.DatagramRequestHandler,)
         if request_type is Datagram and issubclass(handler, classic.DatagramRequestHandler):

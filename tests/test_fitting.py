@@ -1,5 +1,6 @@
 """Whether handler and policy fit the transport: refused where they are given, as types do."""
 
+import asyncio
 import functools
 import http.server
 import re
@@ -161,6 +162,26 @@ def test_handler_class_with_a_method_that_would_not_run_is_refused(name: str) ->
             tcp.handler(functools.partial(mine))
 
 
+def test_handler_class_that_calls_its_methods_itself_may_have_any() -> None:
+    class Mine:
+        def __init__(self, request: object, client_address: object, server: object) -> None:
+            asyncio.run(self.handle())
+
+        async def handle(self) -> None:
+            pass
+
+    assert isinstance(tcp.handler(Mine).build(), Server)
+
+
+def test_classic_handler_class_with_a_method_that_would_not_run_is_refused() -> None:
+    class Mine(socketserver.StreamRequestHandler):
+        async def handle(self) -> None:  # type: ignore[override]
+            pass
+
+    with pytest.raises(HandlerMismatchError, match=r"Mine\.handle is a coroutine"):
+        tcp.handler(Mine)
+
+
 @pytest.mark.parametrize("handler", [None, 3, "handler", Stream.__name__, object()], ids=str)
 def test_what_is_not_callable_is_refused_as_a_handler(handler: object) -> None:
     with pytest.raises(HandlerMismatchError, match="must be callable with"):
@@ -186,6 +207,44 @@ def test_handler_of_another_number_of_arguments_is_refused(handler: object) -> N
         HandlerMismatchError, match=r"cannot be called with \(request, client_address, server\): ."
     ):
         tcp.handler(handler)
+
+
+def test_decorated_function_is_called_as_the_decorator_takes_it() -> None:
+    def with_one_more(function: Callable[..., bool]) -> Callable[..., bool]:
+        @functools.wraps(function)
+        def called(first: object, second: object = 0, third: object = 0) -> bool:
+            return function(first, second, third, "more")
+
+        return called
+
+    @with_one_more
+    def decorated(first: object, second: object, third: object, more: str) -> bool:
+        return True
+
+    assert isinstance(tcp.access(decorated).observe(decorated).handler(decorated).build(), Server)
+
+
+def test_object_that_has_any_attribute_may_be_called() -> None:
+    class Remote:
+        def __getattr__(self, name: str) -> object:
+            return self
+
+        def __call__(self, *arguments: object) -> object:
+            return self
+
+    assert isinstance(tcp.observe(Remote()).handler(Remote()).build(), Server)
+
+
+def test_function_whose_annotations_have_no_value_is_called_all_the_same() -> None:
+    class Annotated:  # as since Python 3.14 by names that only checkers know
+        @property
+        def __signature__(self) -> object:
+            raise NameError("Peer")
+
+        def __call__(self, *arguments: object) -> None:
+            pass
+
+    assert isinstance(tcp.observe(Annotated()).handler(Annotated()).build(), Server)
 
 
 CREDENTIALS: dict[str, Policy[UnixPeer]] = {

@@ -32,10 +32,13 @@ def _called(function: object) -> tuple[object, object]:
 def misfit(function: Any, arguments: int) -> str | None:
     """Say why it cannot be called with so many arguments; None if it can, or does not tell."""
     try:
-        signature = inspect.signature(function)
+        # Its own: what a decorator is put around may get more arguments, or fewer, from that.
+        signature = inspect.signature(function, follow_wrapped=False)
     except ValueError as error:
         # Some callables written in C do not tell; but those that a partial has may not fit.
         return str(error) if isinstance(error.__cause__, TypeError) else None
+    except Exception:  # an object that has any attribute, or an annotation that has no value here
+        return None
     try:
         signature.bind(*[None] * arguments)
     except TypeError as error:
