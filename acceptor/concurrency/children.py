@@ -101,7 +101,13 @@ if sys.platform != "win32":
                 if job in self._late:
                     self._late.discard(job)
                     job.drop()
-                    return
+                else:
+                    self._submit(job)
+            finally:
+                self._coming = None
+
+        def _submit(self, job: Job) -> None:
+            try:
                 if self._fresh_signals:
                     self._warn_about_threads()
                 flush_standard_streams()
@@ -116,8 +122,6 @@ if sys.platform != "win32":
                 if self._coming is job:  # no child has it
                     job.drop()
                 raise
-            finally:
-                self._coming = None
 
         def _fork(self, job: Job, watch: ExitWatch) -> None:
             handlers = self._handlers_in_python() if self._fresh_signals else ()

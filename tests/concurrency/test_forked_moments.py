@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from acceptor import Closed, Event, Outcome, Started
+from acceptor import Accepted, Closed, Event, Outcome, Started
 from acceptor.concurrency import children, fork
 from acceptor.concurrency.exit_watch import ExitWatch, PipeWatch, best_exit_watch
 from acceptor.core.workplace import AcceptThreadWorkplace
@@ -95,3 +95,22 @@ def test_client_is_let_go_when_ctrl_c_comes_before_its_child(
 
     assert (answer, next_answer) == (b"", b"hello")
     assert [end.outcome for end in recorder.of(Closed)] == [Outcome.CUT, Outcome.FINISHED]
+
+
+def test_client_ends_once_when_ctrl_c_comes_as_it_ends_without_a_child() -> None:
+    recorder = Recorder()
+
+    def press(event: Event) -> None:
+        if isinstance(event, Accepted):
+            server.close_connection(event.id)
+        elif isinstance(event, Closed):
+            raise KeyboardInterrupt
+
+    stage = tcp().forked(1).observe(recorder).observe(press)
+    with stage.handler(greet).build() as server:
+        with connect(server.address), pytest.raises(KeyboardInterrupt):
+            server.handle_request()
+        stats = server.stats
+
+    assert [closed.outcome for closed in recorder.of(Closed)] == [Outcome.CUT]
+    assert (stats.active, stats.cut) == (0, 1)
