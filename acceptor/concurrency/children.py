@@ -187,13 +187,18 @@ if sys.platform != "win32":
                 self._watch(child, watch)
 
         def _watch(self, child: _Child, watch: ExitWatch) -> None:
+            fd = -1
             try:
-                child.watch = watch.in_parent(child.pid)
-                self._workplace.watch(child.watch, lambda: self._look_at(child))
+                fd = watch.in_parent(child.pid)
+                self._workplace.watch(fd, lambda: self._look_at(child))
             except OSError:
                 # It is reaped already, a thread took the descriptor in reserve, or the system
                 # watches no more of them.
+                if fd >= 0:
+                    os.close(fd)
                 self._look_at(child)
+                return
+            child.watch = fd  # only now: another thread that cuts it closes that
             if not self._is_ours(child):  # it was cut before it was watched
                 self._unwatch(child)
 

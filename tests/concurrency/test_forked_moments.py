@@ -1,7 +1,9 @@
 """What happens to a child just as it is forked, or noted, or to be watched."""
 
 import errno
+import socket
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +13,9 @@ from acceptor.concurrency.exit_watch import ExitWatch, PipeWatch, best_exit_watc
 from acceptor.core.workplace import AcceptThreadWorkplace
 from tests.core.kit import leave
 from tests.fakes import Call, greet, hold, tcp
-from tests.support import PATIENCE, Recorder, ask, connect, read_all, serving
+from tests.support import PATIENCE, Recorder, ask, connect, read_all, serving, wait_until
+
+Step = Callable[[], object]
 
 
 @pytest.mark.parametrize("watch", [PipeWatch, best_exit_watch()], ids=["pipe", "best"])
@@ -36,6 +40,34 @@ def test_observer_may_cut_a_child_that_it_is_told_of(
     assert cuts == [True, True]
     assert [closed.outcome for closed in recorder.of(Closed)] == [Outcome.CUT] * 2
     assert watched == 1  # the wake-ups
+
+
+def test_other_thread_may_cut_a_child_that_is_about_to_be_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch, taken = AcceptThreadWorkplace.watch, list[socket.socket]()
+
+    def cut_first(workplace: AcceptThreadWorkplace, fd: int, on_readable: Step) -> None:
+        if not taken:
+            Call(lambda: server.close_connection(1)).result()
+            taken.extend(socket.socketpair())  # which get the lowest numbers that are free
+        watch(workplace, fd, on_readable)
+
+    monkeypatch.setattr(AcceptThreadWorkplace, "watch", cut_first)
+    recorder = Recorder()
+    with serving(tcp().forked().observe(recorder).handler(hold)) as server:
+        with connect(server.address) as client:
+            read_all(client)
+        wait_until(lambda: len(taken) == 2)
+        with connect(server.address) as client:
+            client.recv(1)  # so the first one has been dealt with
+            leave(client)
+        recorder.wait_for(Closed, 2)
+        watched = [server._loop.waiter.is_watched(one.fileno()) for one in taken]  # type: ignore[union-attr] # pyright: ignore
+    for one in taken:
+        one.close()
+
+    assert watched == [False, False]
 
 
 def test_server_goes_on_with_children_that_the_system_cannot_watch(
