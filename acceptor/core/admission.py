@@ -229,6 +229,10 @@ class Admission:
         self.look()
         return list(self._running.copy())
 
+    def begun_by(self, worker: int) -> list[Request]:
+        """Return the jobs that a thread, or a child, has begun with and not ended."""
+        return [job for job in self._running.copy() if job.worker == worker]
+
     def oldest(self) -> Request | None:
         """Return the job that has held its slot longest; None if there is none."""
         if not self._running:

@@ -79,6 +79,9 @@ class HoldingIntake(JobIntake[Any, Any]):
         """Let connections go of which nothing is in work; from any thread."""
         self.holder.dismiss()
 
+    def end_broken_off(self) -> None:
+        """Do nothing: connections that are held outlast whoever serves their messages."""
+
     @property
     def holder(self) -> HoldsConnections:
         """What holds them."""

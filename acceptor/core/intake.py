@@ -1,5 +1,6 @@
 """What stands behind a server's port: who may come in, and who serves it."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -254,6 +255,11 @@ class JobIntake(Intake[RequestT, PeerT], Generic[RequestT, PeerT]):
         count = len(jobs)
         self._end_now(jobs, timeout)
         return count
+
+    def end_broken_off(self) -> None:
+        """End what this thread has in work still, since Ctrl-C has met it between two lines."""
+        for job in self.admission.begun_by(threading.get_ident()):
+            job.drop()
 
     def cut_one(self, id: int, timeout: float) -> bool:
         """End one request, hard; False if it has ended, or is about to."""

@@ -294,7 +294,9 @@ class Server(Generic[RequestT_co, PeerT_co]):
             yield loop
         except BaseException as error:
             if not (keep_failure or isinstance(error, Exception)):
-                self._end()  # Ctrl-C is the program's business; the port stays open
+                # Ctrl-C is the program's business; the port stays open.
+                loop.intake.end_broken_off()
+                self._end()
                 raise
             # The listener or the strategy broke, so nothing can go on; or the thread was broken
             # off from outside, and nobody would hear of it.

@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from acceptor import Accepted, Close, Closed, Event, Full, Leave, Limits, Outcome, Refused
+from acceptor.core.admission import Admission
 from tests.core.kit import STRATEGIES, leave
 from tests.fakes import FakeDispatcher, FakeIncoming, greet, scripted, tcp
 from tests.support import Recorder, connect, read_all
@@ -103,3 +104,26 @@ def test_ctrl_c_that_meets_an_observer_keeps_the_others_from_nothing() -> None:
         server.handle_request()
 
     assert [end.outcome for end in recorder.of(Closed)] == [Outcome.FINISHED]
+
+
+def test_ctrl_c_between_two_lines_of_ours_costs_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, settle = Recorder(), Admission.settle
+
+    def press(admission: Admission, job: Any, outcome: Outcome) -> Outcome:
+        monkeypatch.setattr(Admission, "settle", settle)
+        raise KeyboardInterrupt
+
+    with tcp().sync().observe(recorder).handler(greet).build() as server:
+        monkeypatch.setattr(Admission, "settle", press)
+        with connect(server.address) as client:
+            with pytest.raises(KeyboardInterrupt):
+                server.handle_request()
+            assert read_all(client) == b"hello"
+        active = server.stats.active
+
+        with connect(server.address) as client:
+            server.handle_request()
+            assert read_all(client) == b"hello"
+
+    assert active == 0
+    assert [event.id for event in recorder.of(Closed)] == [1, 2]
